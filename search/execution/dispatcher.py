@@ -35,6 +35,7 @@ from search.execution.view import View
 from search.records.runs import (
     FAILURE_FILE,
     RESULT_FILE,
+    RUN_FILE,
     FailureRecord,
     FinishedRun,
     RunResult,
@@ -183,10 +184,16 @@ class Dispatcher:
         decisions = {name: known[name] for name in ("precision", "data") if known.get(name)}
         return {"settled": decisions} if decisions else {}
 
+    def _keep_record(self, spec: RunSpec) -> None:
+        """Write ``run.json`` again if the folder was deleted while the run was under way."""
+        if not (self._folder / spec.key / RUN_FILE).exists():
+            take_folder(self._folder, spec, self._decisions(spec), self._view.note)
+
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
         # One that never began left an empty folder: it is not counted.
         attempts = [a for a in attempts if any(a.iterdir())]
         number = number_of(attempts[-1]) + 1 if attempts else 1
+        self._keep_record(spec)
         attempt = self._folder / spec.key / f"attempt-{number}"
         attempt.mkdir(exist_ok=True)
         if attempts:
@@ -302,6 +309,7 @@ class Dispatcher:
     def _end(self, spec: RunSpec, result: RunResult) -> None:
         attempt = self._running.pop(spec.key, None)  # none if it had ended before this start
         if attempt is not None:  # its workers may have been killed
+            self._keep_record(spec)
             remove_half_written(self._folder / spec.key, everywhere=True)
         self._silence.forget(spec.key)
         self._finished.append((spec, result))

@@ -15,6 +15,13 @@ from search.records.torn import Say, read_or_set_aside, set_aside
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
+class DeletedFolderError(Exception):
+    """Somebody has deleted an attempt's folder."""
+
+    def __init__(self) -> None:
+        super().__init__("its folder was deleted while it was under way")
+
+
 def take_folder(study: Path, spec: RunSpec, decisions: Mapping[str, Any], say: Say) -> None:
     """Write ``run.json``, or check that the folder is that of the same run.
 

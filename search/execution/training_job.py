@@ -1,6 +1,7 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
 import dataclasses
+import errno
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from hybrid_swin.training.fit import (
 from hybrid_swin.training.processes import Processes
 from search.execution.answers import ValidationAnswers, save_test_answers
 from search.execution.job import Job
+from search.execution.run_folder import DeletedFolderError
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
 
@@ -51,6 +53,7 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
 
     Raises:
         InputError: what the user must fix, such as a full disk.
+        DeletedFolderError: the attempt's folder is gone.
     """
     begin = time.perf_counter()
     settings = job.settings
@@ -72,6 +75,8 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
                 return
             result = _result(spec, job, settings, training, begin)
     except OSError as error:
+        if error.errno == errno.ENOENT and not Path(job.folder).is_dir():
+            raise DeletedFolderError from error
         if isinstance(error, SaveError) or error.errno in OF_THE_DISK:
             raise InputError(explained(error)) from error
         raise

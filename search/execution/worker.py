@@ -90,6 +90,7 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
     from hybrid_swin.errors import InputError
     from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line, shortened
     from hybrid_swin.training.memory import OutOfMemoryError
+    from search.execution.run_folder import DeletedFolderError
     from search.execution.training_job import do_job
 
     def other_failed(data: dict[str, Any]) -> None:
@@ -113,7 +114,8 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
         with suppress(OSError):  # a full disk
             (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
         lacks_memory = isinstance(error, OutOfMemoryError)
-        message = str(error) if lacks_memory else f"{type(error).__name__}: {error}"
+        is_told = lacks_memory or isinstance(error, DeletedFolderError)
+        message = str(error) if is_told else f"{type(error).__name__}: {error}"
         about = {"out_of_memory": True} if lacks_memory else {}
         channel.say("failed", job, error=one_line(message, LONGEST_ERROR), **about)
     else:

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,17 +17,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.data.test_reads import VARIABLE as LEDGER_VARIABLE
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import explained, read_json, write_json_atomically
-from hybrid_swin.system.processes import import_places, take_places
 from hybrid_swin.system.schema import build
+from search.execution.agents.greeting import Greeting
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
     AGENT_FILE,
     AGENTS,
     COORDINATOR_BEAT,
+    SILENT,
     TO_AGENT,
     TO_COORDINATOR,
     AgentRecord,
@@ -40,19 +39,14 @@ from search.execution.agents.mailbox import (
 from search.execution.executors import local
 from search.execution.forked_workers import server
 from search.execution.job import Event, Job
-from search.records.locking.owner import LOCK, read_owner, this_process
-from search.records.receipt import code_hash, versions
-from search.records.settings import read_study
+from search.execution.other_process import OtherProcess
+from search.execution.reminder import Reminder
+from search.records.locking.owner import LOCK, this_process
 from search.records.study_folder import RECEIPT
-from search.settings.experiment import WorkerSettings
-from search.settings.storage_url import check_hosts
 from search.statistics.formatting import counted
 
-GONE = 60.0  # seconds without a beat after which the coordinator is not waited for with jobs
 OVER = "over"  # the coordinator's last word where nothing is left to be done
-_LOOK_AGAIN = 0.1  # seconds
-_SAY_AGAIN = 60.0  # seconds
-_SAME = ("python", "torch", "lightning", "numpy")  # versions without which results may differ
+_LOOK_AGAIN, _LOOK_AT_END = 0.1, 1.0  # seconds
 
 
 class Agent:
@@ -81,7 +75,9 @@ class Agent:
         self._home = self._folder / AGENTS / self.name
         self._token = ""
         self._executor: local.LocalExecutor | None = None
-        self._moved: tuple[str, str] | None = None  # how the coordinator calls our folders
+        self._greeting: Greeting | None = None  # of the last coordinator
+        self._coordinator: OtherProcess | None = None  # None if it is of another machine
+        self._reminder, self._next_look = Reminder(say), 0.0
         self._jobs = 0
 
     def run(self) -> None:
@@ -98,14 +94,14 @@ class Agent:
         try:
             self._home.mkdir(parents=True)
             inbox, self._outbox = Inbox(self._home / TO_AGENT), Outbox(self._home / TO_COORDINATOR)
-            beating = Beating(self._home / AGENT_BEAT, "agent")
+            self._beating = Beating(self._home / AGENT_BEAT, "agent")
         except OSError as error:
             raise InputError(explained(error, self._home)) from error
         try:
             self._announce()
             self._serve(inbox, pulse)
         finally:
-            self._leave(beating)
+            self._leave()
 
     def _is_over(self) -> bool:
         """Whether the study has come to its end, and has not been started again since."""
@@ -129,21 +125,40 @@ class Agent:
             asdict(AgentRecord(**asdict(this_process()), place=self._place)),
         )
 
+    def _is_done(self, word: str) -> bool:
+        """Whether the study is over. If it is not, and our files are gone, announce us again."""
+        if word == OVER:
+            return True
+        if not (self._home / AGENT_FILE).exists():
+            if self._is_over():  # and its agents' folder went with it
+                return True
+            self._announce_again()
+        elif not self._token and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_AT_END
+            return self._is_over()  # while this process stood still
+        return False
+
     def _announce_again(self) -> None:
-        """Somebody has deleted our files: the coordinator must find us, and begin anew with us."""
+        """Somebody has deleted our files: the coordinator must find us, and begin anew with us.
+
+        Raises InputError if the whole study was deleted.
+        """
+        self._check_folder()
         try:
-            self._home.mkdir(exist_ok=True)
+            self._home.mkdir(parents=True, exist_ok=True)
+            self._beating.beat()  # without one, what is there is taken for what a dead one left
             self._announce()
-        except FileNotFoundError:
-            return  # the study is over
         except OSError as error:
             raise InputError(explained(error, self._home)) from error
 
     def _serve(self, inbox: Inbox, pulse: Pulse) -> None:
-        last_note = time.monotonic()
         self._say(f"agent {self.name}: waiting for the coordinator of {self._folder}")
         while True:
             messages = inbox.receive()
+            word = pulse.listen()
+            if self._is_done(word):
+                self._say(f"the study is over; {counted(self._jobs, 'job')} were done here")
+                return
             if inbox.has_lost:
                 inbox.has_lost = False
                 if self._token:
@@ -158,56 +173,59 @@ class Agent:
                     raise
                 except (KeyError, TypeError, ValueError):  # something else has written it
                     self._forget("a message of the coordinator cannot be read")
-            word = pulse.listen()
-            if word == OVER or not self._home.parent.exists():
-                self._say(f"the study is over; {counted(self._jobs, 'job')} were done here")
-                return
-            if not (self._home / AGENT_FILE).exists():
-                self._announce_again()
-            if self._token and (word == "closed" or pulse.silence > GONE):
-                self._forget("the coordinator has ended" if word == "closed" else "it is silent")
+            if self._token and (why := self._why_gone(word, pulse.silence)):
+                self._forget(why)
             if not self._token and pulse.silence > self._patience:
                 raise InputError(
                     f"no coordinator runs the study in {str(self._folder)!r} for "
                     f"{self._patience / 60:g} minutes; start it with `run`, or wait longer with "
                     "--patience"
                 )
-            if self._token:
-                last_note = time.monotonic()
-            elif time.monotonic() - last_note > _SAY_AGAIN:
-                last_note = time.monotonic()
-                self._say(f"still waiting: {pulse.silence:.0f} of {self._patience:.0f} s")
+            self._remind(pulse.silence)
             if self._executor is None:
                 time.sleep(_LOOK_AGAIN)
             else:
                 for event in self._executor.events(_LOOK_AGAIN):
                     self._tell(event)
 
+    def _why_gone(self, word: str, silence: float) -> str:
+        """Why the coordinator is not waited for with jobs; empty if it may be merely slow.
+
+        One of this machine is there until its process has ended. Of another one, silence is all
+        that tells; it is as long as the coordinator's own patience with agents.
+        """
+        if word == "closed":
+            return "the coordinator has ended"
+        if self._coordinator is not None:
+            return "the coordinator was killed" if self._coordinator.has_ended(0) else ""
+        return f"the coordinator was not heard of for {SILENT:.0f} s" if silence > SILENT else ""
+
+    def _remind(self, silence: float) -> None:
+        minutes = int(silence // 60)
+        text = f"still waiting: {minutes} of {self._patience / 60:g} minutes"
+        self._reminder.tell(text if minutes and not self._token else "")
+
     def _obey(self, message: Mapping[str, Any]) -> None:
         if message["kind"] == "hello":
             self._meet(message)
-        elif message.get("token") != self._token or self._executor is None:
+        elif message.get("token") != self._token or not (self._executor and self._greeting):
             return  # of a coordinator that is gone
         elif message["kind"] == "job":
-            self._executor.submit(build(Job, self._rerooted(message["job"])))
+            self._executor.submit(build(Job, self._greeting.rerooted(message["job"])))
         elif message["kind"] == "cancel":
             self._executor.cancel(message["key"])
 
     def _meet(self, message: Mapping[str, Any]) -> None:
         """A coordinator wants us: check that results will be the same, and start workers."""
         self._token = message["token"]
-        theirs, here = message["about"], str(self._folder.parent)
-        there = str(Path(theirs["folder"]).parent)
-        self._moved = None if there == here else (there, here)
+        self._greeting = greeting = Greeting(message["about"], self._folder)
+        self._coordinator = greeting.process
         try:
-            _check_same(theirs)
-            _check_storage(self._folder)
+            greeting.check()
             if self._executor is None:
-                self._settle(theirs)
-                workers = WorkerSettings(**theirs["workers"])
-                if self._count is not None:
-                    workers = WorkerSettings(**{**theirs["workers"], "count": self._count})
-                logs, prefix = self._folder / "logs", f"{self.name}-"
+                greeting.settle()
+                workers, logs = greeting.workers(self._count), self._folder / "logs"
+                prefix = f"{self.name}-"
                 self._executor = local.local_workers(workers, None, logs, self._say, prefix)
             else:
                 self._executor.cancel_all()
@@ -217,14 +235,6 @@ class Agent:
             raise
         self._send("ready", slots=self._executor.slots)
         self._say(f"serving with {counted(self._executor.slots, 'worker')}")
-
-    def _settle(self, theirs: Mapping[str, Any]) -> None:
-        """Look for data, modules and the ledger of test readings where the coordinator does."""
-        with suppress(OSError):
-            os.chdir(self._rerooted(theirs["working_folder"]))
-        take_places({"path": sys.path[:], "last": self._rerooted(theirs["modules_in"])})
-        if theirs["ledger"]:
-            os.environ.setdefault(LEDGER_VARIABLE, self._rerooted(theirs["ledger"]))
 
     def _forget(self, why: str) -> None:
         """Give up all jobs: nobody waits for them any more."""
@@ -241,23 +251,12 @@ class Agent:
     def _send(self, kind: str, **content: Any) -> None:
         try:
             self._outbox.send({"kind": kind, "token": self._token, **content})
+        except FileNotFoundError:
+            return  # somebody has deleted our folder: what was in it is missed, and we begin anew
         except OSError as error:
             raise InputError(explained(error, self._home)) from error
 
-    def _rerooted(self, value: Any) -> Any:
-        """A job in which the coordinator's folders are ours."""
-        if self._moved is None:
-            return value
-        if isinstance(value, dict):
-            return {self._rerooted(key): self._rerooted(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self._rerooted(inner) for inner in value]
-        there, here = self._moved
-        if isinstance(value, str) and (value == there or value.startswith(there + os.sep)):
-            return here + value[len(there) :]
-        return value
-
-    def _leave(self, beating: Beating) -> None:
+    def _leave(self) -> None:
         """End the workers first, so that nothing writes any more when others take their jobs."""
         try:
             if self._executor is not None:
@@ -265,50 +264,14 @@ class Agent:
         finally:
             with suppress(OSError, InputError):
                 self._send("left")
-            beating.close()
+            self._beating.close()
             if not self._token:  # nobody reads it any more
                 shutil.rmtree(self._home, ignore_errors=True)
+                with suppress(OSError):  # others are there, or it is gone
+                    self._home.parent.rmdir()
 
 
 def _of_the_last(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages of the last coordinator alone, where there is more than one."""
     hellos = [index for index, message in enumerate(messages) if message["kind"] == "hello"]
     return messages[hellos[-1] if hellos else 0 :]
-
-
-def about_coordinator(folder: Path, workers: WorkerSettings) -> dict[str, Any]:
-    """What a coordinator tells its agents of itself."""
-    return {
-        "folder": os.path.abspath(folder),
-        "working_folder": os.getcwd(),
-        "modules_in": import_places()["last"],
-        "ledger": os.environ.get(LEDGER_VARIABLE, ""),
-        "workers": asdict(workers) | {"count": "auto"},
-        "code_hash": code_hash(),
-        "versions": versions(),
-    }
-
-
-def _check_same(theirs: Mapping[str, Any]) -> None:
-    """Raise InputError where results of this machine would be others."""
-    if theirs["code_hash"] != code_hash():
-        raise InputError(
-            "this machine has another version of hybrid-swin than the coordinator (hashes "
-            f"{code_hash()} and {theirs['code_hash']}); install the same"
-        )
-    ours = versions()
-    for name in _SAME:
-        if ours.get(name) != theirs["versions"].get(name):
-            raise InputError(
-                f"{name} is {ours.get(name)} here and {theirs['versions'].get(name)} at the "
-                "coordinator, so results could differ; install the same"
-            )
-
-
-def _check_storage(folder: Path) -> None:
-    """Raise InputError if the coordinator, on another host, keeps its trials in SQLite."""
-    owner = read_owner(folder)
-    if owner is not None and not owner.is_of_this_kernel:
-        check_hosts(
-            getattr(read_study(folder), "storage", None), f"this host, beside {owner.host},"
-        )

@@ -14,12 +14,14 @@ from typing import Any, Literal
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import MissingFileError
 from hybrid_swin.system.schema import SchemaError, build
-from search.execution.agents.agent import OVER, about_coordinator
+from search.execution.agents.agent import OVER
+from search.execution.agents.greeting import about_coordinator
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
     AGENT_FILE,
     AGENTS,
     COORDINATOR_BEAT,
+    SILENT,
     TO_AGENT,
     TO_COORDINATOR,
     AgentRecord,
@@ -34,7 +36,6 @@ from search.records.runs import read_record
 from search.settings.experiment import WorkerSettings
 from search.statistics.formatting import counted
 
-SILENT = 40.0  # seconds without a beat after which an agent's jobs are given to others
 _SCAN = 1.0  # seconds between two looks for new agents
 _SHORT, _LONG = 0.01, 0.2  # seconds between two looks for messages; longer while none come
 _TO_LEAVE = 5.0  # seconds in which agents of a study that is over may go
@@ -50,6 +51,7 @@ class _Agent:
     inbox: Inbox
     pulse: Pulse
     process: OtherProcess | None  # None if it is of another machine
+    announced: int  # when its file was written
     slots: int = 0  # none before it is ready
     jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -184,9 +186,20 @@ class Agents:
             silent = self._silent.get(name)
             if silent is not None and silent.listen() and silent.silence < _SCAN:
                 del self._silent[name]
-            if name not in self._agents and name not in self._silent:
-                with suppress(OSError):  # one that goes at this moment
+            with suppress(OSError):  # one that goes at this moment
+                self._forget_deaf(name, file)
+                if name not in self._agents and name not in self._silent:
                     self._meet(file)
+
+    def _forget_deaf(self, name: str, file: Path) -> None:
+        """Begin anew with one that announces itself again before it has answered.
+
+        It has not heard us, as when its folder was deleted before it looked.
+        """
+        agent = self._agents.get(name)
+        if agent is not None and not (agent.slots or agent.jobs):
+            if file.stat().st_mtime_ns != agent.announced:
+                del self._agents[name]
 
     def _meet(self, file: Path) -> None:
         home = file.parent
@@ -217,6 +230,7 @@ class Agents:
             Inbox(home / TO_COORDINATOR, from_end=True),
             pulse,
             process,
+            file.stat().st_mtime_ns,
         )
         self._agents[agent.name] = agent
         self._say(f"{agent.name} starts its workers")
@@ -283,7 +297,8 @@ class Agents:
         """An agent is gone: add what that means for its jobs to the events."""
         del self._agents[agent.name]
         jobs = list(agent.jobs.values())
-        self._say(error + (f"; {len(jobs)} of its jobs go on elsewhere" if jobs else ""))
+        if not jobs:  # else it is said of each of them
+            self._say(error)
         data = {"error": error}
         events += [Event(kind, job.key, job.attempt, agent.name, data) for job in jobs]
 

@@ -44,6 +44,8 @@ _CONTENT: dict[str, dict[str, type]] = {
     "left": {},
 }
 EVERY = 2.0  # seconds between two beats
+SILENT = 40.0  # seconds without a beat after which either side does not wait for the other's work
+_STOOD_STILL = 10.0  # seconds; a listener that did not listen for longer stood still itself
 _WIDTH = 64  # bytes of a beat, which is written at once
 
 
@@ -161,6 +163,10 @@ class Beating:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def beat(self) -> None:
+        """Write the file at once, as after it was deleted."""
+        self._write()
+
     def close(self, word: str = "") -> None:
         """Stop, and leave a word; without one the file goes."""
         self._ends.set()
@@ -188,22 +194,24 @@ class Beating:
 
 
 class Pulse:
-    """Listens to a beat, by its own clock."""
+    """Listens to a beat, by its own clock.
+
+    Attributes:
+        silence: seconds for which it was listened to since it last changed. A time in which the
+            listener stood still, too, says nothing of the other.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._last = path, b""
-        self._heard = time.monotonic()
+        self._listened, self.silence = time.monotonic(), 0.0
 
     def listen(self) -> str:
         """The word beside the counter; empty if there is none."""
-        content = b""
+        content, now = b"", time.monotonic()
         with suppress(OSError):
             content = self._path.read_bytes()
+        self.silence += min(now - self._listened, _STOOD_STILL)
+        self._listened = now
         if content and content != self._last:
-            self._last, self._heard = content, time.monotonic()
+            self._last, self.silence = content, 0.0
         return content.decode(errors="replace").partition(" ")[0]
-
-    @property
-    def silence(self) -> float:
-        """Seconds since it last changed, as of the last time that somebody listened."""
-        return time.monotonic() - self._heard

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,20 @@ def test_a_run_becomes_a_job_and_its_result_the_runs(place):
         ("epoch", "trials/0000", "worker-0", {"epoch": 1, "epochs": 3, "score": 0.2}),
         ("finished", "trials/0000", "complete", "worker-0"),
     ]
+
+
+def test_a_run_whose_folder_is_deleted_is_recorded_again(place):
+    spec = run()
+    place.dispatcher.submit(spec)
+    record = (place / "trials/0000/run.json").read_text()
+    shutil.rmtree(place / "trials")
+    place.executor.say("failed", place.jobs[0], error="its folder was deleted")
+    place.collect()
+    assert (place / "trials/0000/run.json").read_text() == record and place.jobs[1].attempt == 2
+    shutil.rmtree(place / "trials")
+    place.executor.finish(place.jobs[1])
+    [(_, result)] = place.collect()
+    assert (place / "trials/0000/run.json").read_text() == record and result.score == 0.5
 
 
 def test_the_reference_is_a_task_of_its_own(place):

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.optimization import make_optimizer
 from search.execution import training_job as jobs
 from search.execution.job import Job
+from search.execution.run_folder import DeletedFolderError
 from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.runs import RunResult
@@ -56,8 +58,8 @@ class Bench:
     def finalist(self):
         return self.candidates.finalist(self.trial(), 0)
 
-    def do(self, spec, attempt=1, **common):
-        """The result and the reports of one job."""
+    def do(self, spec, attempt=1, hear=lambda data: None, **common):
+        """The result and the reports of one job; ``hear`` is told of each report."""
         folder = self.settings.path / spec.key / f"attempt-{attempt}"
         folder.mkdir(parents=True, exist_ok=True)
         task = "reference" if spec.kind == "reference" else "train"
@@ -67,7 +69,7 @@ class Bench:
             **json.loads(json.dumps(vars(Job(spec.key, attempt, task, str(folder), settings))))
         )
         reports = []
-        do_job(job, reports.append)
+        do_job(job, lambda data: (reports.append(data), hear(data)))
         return RunResult.from_dict(read_json(folder / "result.json")), reports
 
     def predictions(self, spec):
@@ -404,6 +406,16 @@ def test_a_full_disk_is_the_users_and_no_fault_of_the_run(bench, monkeypatch, nu
     with pytest.raises(InputError, match=os.strerror(number)):
         bench.do(bench.finalist())
     assert not list(bench.settings.path.rglob("result.json"))
+
+
+def test_a_deleted_folder_costs_an_attempt_and_not_the_study(bench):
+    spec = bench.trial()
+
+    def delete(data):
+        shutil.rmtree(bench.settings.path / spec.key)
+
+    with pytest.raises(DeletedFolderError, match="its folder was deleted"):
+        bench.do(spec, hear=delete)
 
 
 def test_another_error_of_the_disk_is_one_message(bench, monkeypatch):

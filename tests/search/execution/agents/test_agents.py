@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.execution.agents import agents as module
-from search.execution.agents.agent import Agent, about_coordinator
+from search.execution.agents.agent import Agent
 from search.execution.agents.agents import Agents
+from search.execution.agents.greeting import Greeting, about_coordinator
 from search.execution.agents.joined import Joined
-from search.execution.agents.mailbox import AGENTS, Inbox, Outbox, Pulse
+from search.execution.agents.mailbox import AGENTS, Beating, Inbox, Outbox, Pulse
 from search.execution.job import Event, Job, Node
 from search.records.locking.owner import Owner, this_process
 from search.settings.experiment import WorkerSettings
@@ -212,7 +214,7 @@ def test_an_agent_whose_messages_were_lost_begins_anew(agents, tmp_path, notes):
     agent.tell("done", job(0))
     (agent.home / "to_coordinator.jsonl").write_bytes(b"")
     assert [(e.kind, e.key) for e in agents.events(0)] == [("returned", "trials/0000")]
-    assert notes[-1] == "messages of node-1 were lost; 1 of its jobs go on elsewhere"
+    assert notes[-1] == "node-1 joins with 2 workers"  # the rest is said of the job
     agents.events(0)
     assert agent.heard() == ["trials/0000", "hello"]
     agent.say("ready", slots=2)
@@ -285,31 +287,51 @@ def agent(tmp_path):
     return Agent(tmp_path, 1, 0.2, lambda text: None)
 
 
-def test_an_agent_calls_the_study_s_folders_by_its_own_names(agent, tmp_path):
+def test_an_agent_calls_the_study_s_folders_by_its_own_names(tmp_path):
     here = str(tmp_path.parent)
-    agent._moved = ("/there/runs", here)
+    greeting = Greeting({"folder": "/there/runs/mine"}, tmp_path)
     given = {
         "folder": "/there/runs/mine/trials/0001",
         "settings": {"plugins": {"/there/runs/mine/plugins/a.py": "hash"}, "cache": "/there/runs"},
         "other": ["/there/runsandmore", "there", 3],
     }
-    assert agent._rerooted(given) == {
+    assert greeting.rerooted(given) == {
         "folder": f"{here}/mine/trials/0001",
         "settings": {"plugins": {f"{here}/mine/plugins/a.py": "hash"}, "cache": here},
         "other": ["/there/runsandmore", "there", 3],
     }
 
 
+class Busy:
+    """Workers with jobs."""
+
+    slots, cancelled = 1, 0
+
+    def cancel_all(self):
+        self.cancelled += 1
+
+    def events(self, timeout):
+        return []
+
+
+class ScriptedPulse:
+    """Says how long the coordinator is silent, and at last that the study is over."""
+
+    def __init__(self, *silences):
+        self._silences, self.silence = list(silences), 0.0
+
+    def listen(self):
+        if not self._silences:
+            return "over"
+        self.silence = self._silences.pop(0)
+        return "running"
+
+
 def test_an_agent_that_misses_messages_gives_its_jobs_back(agent, tmp_path):
-    class Workers:
-        slots, cancelled = 1, 0
-
-        def cancel_all(self):
-            self.cancelled += 1
-
     agent._home.mkdir(parents=True)
     agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
-    agent._executor, agent._token = Workers(), "old"
+    agent._executor, agent._token = Busy(), "old"
+    agent._announce()
     box = tmp_path / "to_agent.jsonl"
     inbox = Inbox(box)
     Outbox(box).send({"kind": "cancel", "token": "other", "key": "a" * 100})
@@ -320,6 +342,36 @@ def test_an_agent_that_misses_messages_gives_its_jobs_back(agent, tmp_path):
     [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
     assert answer == {"kind": "forgot", "token": "old"}
     assert agent._executor.cancelled == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "silence", "why"),
+    [
+        ("here, alive", 100.0, ""),  # stopped, or its disk is full
+        ("here, killed", 0.0, "the coordinator was killed"),
+        ("elsewhere", 39.0, ""),
+        ("elsewhere", 41.0, "the coordinator was not heard of for 40 s"),
+    ],
+)
+def test_an_agent_gives_up_the_jobs_of_a_coordinator_that_is_gone(agent, where, silence, why):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    owner = ELSEWHERE if where == "elsewhere" else replace(this_process(), process=process.pid)
+    said, agent._patience = [], 1000.0
+    agent._say = said.append
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    agent._announce()
+    agent._executor, agent._token = Busy(), "t"
+    about = about_coordinator(agent._folder, WorkerSettings()) | {"owner": asdict(owner)}
+    agent._coordinator = Greeting(about, agent._folder).process
+    if where == "here, killed":
+        process.kill()
+        process.wait()
+    agent._serve(Inbox(agent._home / "to_agent.jsonl"), ScriptedPulse(*[silence] * 20))
+    process.kill()
+    process.wait()
+    gone = f"{why}: jobs are given up; waiting to be asked again"
+    assert said[1:-1] == ([gone] if why else []) and agent._executor.cancelled == bool(why)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +394,7 @@ def test_an_agent_with_other_code_refuses_to_serve(agent, tmp_path, changes, mes
 def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):
     with pytest.raises(InputError, match=r"no coordinator runs the study .* --patience"):
         agent.run()
-    assert not any((tmp_path / AGENTS).iterdir())
+    assert not (tmp_path / AGENTS).exists()
     assert agent.name.startswith(socket.gethostname().partition(".")[0][:5])
 
 
@@ -354,7 +406,6 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
 
 def test_an_agent_of_another_host_refuses_a_study_in_sqlite(agent, tmp_path):
     from hybrid_swin.errors import InputError
-    from search.execution.agents.agent import about_coordinator
     from search.records.locking.owner import Owner
     from search.records.settings import write_settings
     from search.settings.study import StudySettings
@@ -395,6 +446,26 @@ def test_what_is_no_agents_is_left_alone_and_said_once(agents, tmp_path, notes, 
 def test_an_agent_that_leaves_while_it_is_looked_at_is_not_strange(agents, tmp_path, notes):
     agents._meet(tmp_path / AGENTS / "node-1" / "agent.json")
     assert not agents.present and notes == []
+
+
+def test_an_agent_that_has_not_heard_us_is_greeted_anew(agents, tmp_path, notes):
+    """Its folder was deleted before it looked: neither side may wait for the other."""
+    agent = FakeAgent(tmp_path)
+    agents.events(0)
+    for file in agent.home.iterdir():
+        file.unlink()
+    agent.home.rmdir()
+    agents.events(0)
+    again = FakeAgent(tmp_path)
+    os.utime(again.home / "agent.json", (1, 1))
+    agents.events(0)
+    assert again.heard() == ["hello"]
+    again.say("ready", slots=1)
+    agents.events(0)
+    os.utime(again.home / "agent.json", (2, 2))
+    agents.events(0)
+    assert agents.slots == 1 and again.heard() == []  # it is at work
+    assert notes == ["node-1 starts its workers"] * 2 + ["node-1 joins with 1 worker"]
 
 
 @pytest.mark.parametrize(
@@ -453,3 +524,29 @@ def test_an_agent_whose_files_were_deleted_announces_itself_again(agent, tmp_pat
     with pytest.raises(InputError, match="no coordinator runs the study"):
         agent.run()
     assert looks[0] is False and looks[-1] is True
+
+
+def test_an_agent_whose_folder_was_deleted_gives_its_jobs_back(agent, tmp_path):
+    """The coordinator hears of it in the new folder, whatever it had read of the old one."""
+    agent._home.mkdir(parents=True)
+    to_agent, to_coordinator = (agent._home / f"to_{who}.jsonl" for who in ("agent", "coordinator"))
+    agent._outbox, agent._beating = Outbox(to_coordinator), Beating(agent._home / "beat", "agent")
+    agent._executor, agent._token = Busy(), "old"
+    Outbox(to_agent).send({"kind": "cancel", "token": "old", "key": "a"})
+    inbox = Inbox(to_agent)
+    inbox.receive()
+    shutil.rmtree(tmp_path / AGENTS)
+    agent._tell(Event("epoch", "trials/0000", 1))  # lost with the rest
+    agent._serve(inbox, ScriptedPulse(0.0, 0.0))
+    agent._beating.close()
+    assert (agent._home / "agent.json").exists()
+    [answer] = Inbox(to_coordinator).receive()
+    assert answer == {"kind": "forgot", "token": "old"} and agent._executor.cancelled == 1
+
+
+def test_an_agent_of_a_study_that_is_deleted_ends(agent, tmp_path):
+    agent._home.mkdir(parents=True)
+    shutil.rmtree(tmp_path)
+    with pytest.raises(InputError, match="no study is run in"):
+        agent._serve(Inbox(agent._home / "to_agent.jsonl"), ScriptedPulse(0.0))
+    assert not tmp_path.exists()

@@ -137,3 +137,22 @@ def test_a_beat_is_heard_while_it_goes_on(tmp_path, monkeypatch):
     other = Beating(tmp_path / "beat", "running")
     other.close()
     assert not (tmp_path / "beat").exists()
+
+
+def test_a_listener_that_stood_still_does_not_blame_the_other(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    path = tmp_path / "beat"
+    path.write_text("running 1 1")
+    pulse = Pulse(path)
+    pulse.listen()
+    now[0] += 45  # stopped, as the other was, too
+    pulse.listen()
+    assert pulse.silence == 10
+    for _ in range(6):
+        now[0] += 5
+        pulse.listen()
+    assert pulse.silence == 40
+    path.write_text("running 1 2")
+    pulse.listen()
+    assert pulse.silence == 0

@@ -24,12 +24,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from benchmarks.chaos_doors import Doors
 from benchmarks.chaos_faults import Fault, can_mount, faults
 from benchmarks.chaos_places import Place, places, resume
 from benchmarks.chaos_plugins import plugin_faults
+from benchmarks.chaos_report import RESULTS, merged, read_report, tables
 from benchmarks.chaos_slurm_faults import slurm_faults
 from benchmarks.chaos_study import (
     SETTINGS,
@@ -43,7 +43,6 @@ from benchmarks.chaos_study import (
 )
 from benchmarks.writing import write_report
 
-RESULTS = Path(__file__).parent / "results" / "chaos"
 _BETWEEN = 4  # checkpoints after the last finished run, at most
 
 
@@ -164,35 +163,6 @@ def drawn(
     return found[:number]
 
 
-def tables(report: dict[str, Any]) -> str:
-    """The report as Markdown."""
-    outcomes = report["outcomes"]
-    bad = [one for one in outcomes if one["complaints"]]
-    missed = [one for one in outcomes if one["detail"].startswith("MISSED")]
-    lines = [
-        "# Faults",
-        "",
-        f"`{'`, `'.join(report['commands'])}`; {report['hardware']}; "
-        f"torch {report['versions']['torch']}. "
-        f"{len(outcomes)} faults, {len(bad)} of which did harm; {len(missed)} came too late to "
-        f"strike. After each, the same command was "
-        "given until it ended well; then the leaderboard's digest, all results, the readings of "
-        "the test split and Optuna's trials were those of an undisturbed study, and no process or "
-        "temporary file was left.",
-        "",
-        *(f"Not run: {place}: {why}." for place, why in report["skipped"].items()),
-        *(f"Found by an earlier run and mended since: {what}." for what in report["mended"]),
-        "",
-        "| fault | place | times | harm |",
-        "|---|---|---|---|",
-    ]
-    for fault, place in sorted({(one["fault"], one["place"]) for one in outcomes}):
-        these = [o for o in outcomes if (o["fault"], o["place"]) == (fault, place)]
-        harm = "; ".join(c for one in these for c in one["complaints"]) or "none"
-        lines.append(f"| {fault} | {place} | {len(these)} | {harm.replace('|', '/')[:300]} |")
-    return "\n".join([*lines, ""])
-
-
 def _command(options: argparse.Namespace) -> str:
     """The command line, without folders of this machine."""
     words = ["python -m benchmarks.chaos"]
@@ -220,7 +190,8 @@ def main() -> None:
     draw = random.Random(options.seed)  # noqa: S311  # no secret
     root = options.root or Path(tempfile.mkdtemp(prefix="chaos-"))
     doors = Doors(options.forked)
-    chosen = [places()[name] for name in options.places.split(",")]
+    there = places()
+    chosen = [there[name] for name in options.places.split(",")]
     skipped = {place.name: place.missing() for place in chosen if place.missing()}
     for name, why in skipped.items():
         print(f"{name} is left out: {why}", flush=True)
@@ -235,28 +206,22 @@ def main() -> None:
             one = chaos.strike(number, fault, place, random.Random(f"{options.seed} {number}"))  # noqa: S311
             print(one.line, flush=True)
             outcomes.append(one)
+    except KeyboardInterrupt:
+        print("interrupted; what is known is written", flush=True)
     finally:
         doors.close()
         for place in chosen:
             place.close()
-    known_report = options.out.with_suffix(".json")
-    before = json.loads(known_report.read_text()) if options.add and known_report.exists() else {}
-    ran = {one.place for one in outcomes} | {one["place"] for one in before.get("outcomes", [])}
     report = {
-        "commands": [
-            *before.get("commands", []),
-            _command(options),
-        ],
-        "mended": before.get("mended", []),
+        "commands": [_command(options)],
+        "mended": [],
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {"torch": version("torch")},
-        "skipped": {
-            name: why
-            for name, why in (before.get("skipped", {}) | skipped).items()
-            if name not in ran
-        },
-        "outcomes": [*before.get("outcomes", []), *map(asdict, outcomes)],
+        "skipped": skipped,
+        "outcomes": list(map(asdict, outcomes)),
     }
+    if options.add:
+        report = merged(read_report(options.out), report)
     write_report(options.out, report, tables(report))
     if any(one.complaints for one in outcomes):
         print(f"the folders of those that did harm are in {root}")

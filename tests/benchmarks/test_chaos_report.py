@@ -1,0 +1,39 @@
+"""Reports of several runs become one."""
+
+from benchmarks.chaos_report import merged, tables
+
+
+def report(*outcomes, skipped=None, mended=()):
+    return {
+        "commands": [f"run of {len(outcomes)}"],
+        "mended": list(mended),
+        "hardware": "x",
+        "versions": {"torch": "2"},
+        "skipped": skipped or {},
+        "outcomes": [
+            {"fault": fault, "place": place, "detail": "", "complaints": complaints}
+            for fault, place, complaints in outcomes
+        ],
+    }
+
+
+def test_harm_counts_until_the_same_fault_does_none_in_the_same_place():
+    first = report(
+        ("full disk", "local", []),
+        ("full disk", "slurm", ["a traceback"]),
+        ("kill", "slurm", ["lost"]),
+        skipped={"ray": "not installed"},
+    )
+    then = report(("full disk", "slurm", []), ("kill", "ray", []), mended=["a traceback"])
+    both = merged(merged({}, first), then)
+    assert [(one["fault"], one["place"]) for one in both["outcomes"]] == [
+        ("full disk", "local"),
+        ("kill", "slurm"),
+        ("full disk", "slurm"),
+        ("kill", "ray"),
+    ]
+    assert both["commands"] == ["run of 3", "run of 2"]
+    assert (both["skipped"], both["mended"]) == ({}, ["a traceback"])
+    text = tables(both)
+    assert "4 faults, 1 of which did harm; 0 came too late" in text
+    assert "| kill | slurm | 1 | lost |" in text

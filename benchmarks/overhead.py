@@ -36,8 +36,8 @@ from search.execution.dispatcher import Dispatcher
 from search.execution.executors.local import LocalExecutor
 from search.execution.view import Silent
 from search.records.identity import candidate_id
-from search.records.receipt import code_hash
 from search.records.runs import RunSpec
+from search.records.versions import code_hash
 from search.settings.experiment import WorkerSettings
 
 TRIALS = 9  # of each; the first of each is warm-up and not counted

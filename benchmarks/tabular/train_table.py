@@ -37,9 +37,10 @@ from search.execution.dispatcher import Dispatcher
 from search.execution.workers import common_job_settings, start_workers
 from search.records.identity import candidate_id, derive_seed
 from search.records.predictions import read_correctness
-from search.records.receipt import about_data, code_hash
+from search.records.receipt import about_data
 from search.records.runs import FinishedRun, RunSpec
 from search.records.study_folder import locked
+from search.records.versions import code_hash
 from search.reporting.terminal import Terminal
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings

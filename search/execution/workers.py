@@ -16,7 +16,7 @@ from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
 from search.execution.devices import check_devices
 from search.execution.job import Executor, Place
-from search.records.receipt import code_hash
+from search.records.versions import code_hash
 from search.settings.comparison import ComparisonSettings
 from search.settings.executor import executor_module, executor_options
 from search.settings.experiment import ExperimentSettings

@@ -1,15 +1,11 @@
 """The receipt of a study: what it takes to repeat it, and what it took."""
 
-import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import hybrid_swin
-import search
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.summary import describe
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
@@ -21,22 +17,9 @@ from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
 from search.records.torn import notes_on
+from search.records.versions import code_hash, versions
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings, differences
-
-# what results depend on, and the mirror
-_PACKAGES = (
-    "torch",
-    "lightning",
-    "torchmetrics",
-    "optuna",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pillow",
-    "safetensors",
-    "wandb",
-)
 
 
 def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) -> None:
@@ -105,12 +88,6 @@ def _validation_seeds(runs: Sequence[tuple[RunSpec, RunResult | None]]) -> list[
     return sorted(seed for seed in seeds if seed is not None) if len(splits) != 1 else []
 
 
-def versions() -> dict[str, str]:
-    """Of Python and the packages that results depend on."""
-    packages = {name: version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **packages}
-
-
 def read_versions(folder: Path) -> dict[str, Any]:
     """Of the packages of a study's last start; empty if it has no receipt that can be read."""
     try:
@@ -118,17 +95,6 @@ def read_versions(folder: Path) -> dict[str, Any]:
     except InputError:
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def code_hash() -> str:
-    """Ten hex digits over the program's own sources: results of other code are other results."""
-    digest = hashlib.sha256()
-    for package in (hybrid_swin, search):
-        root = Path(str(package.__file__)).parent
-        for file in sorted(root.rglob("*.py")):
-            digest.update(str(file.relative_to(root)).encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:10]
 
 
 def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:

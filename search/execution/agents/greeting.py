@@ -13,8 +13,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.processes import import_places, take_places
 from search.execution.other_process import OtherProcess
 from search.records.locking.owner import Owner, read_owner, this_process
-from search.records.receipt import code_hash, versions
 from search.records.settings import read_study
+from search.records.versions import code_hash, versions
 from search.settings.experiment import WorkerSettings
 from search.settings.storage_url import check_hosts
 

@@ -13,7 +13,7 @@ import search
 from hybrid_swin.system.processes import import_places
 from search.execution.job import Place, fed_workers
 from search.execution.machine import cpu_workers, visible_gpus
-from search.records.receipt import code_hash
+from search.records.versions import code_hash
 from search.settings.experiment import WorkerSettings
 
 # Packages on which a training's result depends.

@@ -10,8 +10,8 @@ from search.launch.imports.choice import Choice, Fitting
 from search.launch.imports.offers import Offer, Source
 from search.launch.session import Prepared
 from search.records.imported import Imported, ImportedCandidate, read_training
-from search.records.receipt import versions
 from search.records.runs import RunResult, RunSpec
+from search.records.versions import versions
 from search.settings.study import StudySettings
 
 _NUMERIC = ("torch", "lightning", "torchmetrics", "numpy", "pillow")  # scores depend on them

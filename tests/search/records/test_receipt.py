@@ -14,8 +14,9 @@ from hybrid_swin.data.settings import DataSettings
 from search.launch.study import about_study
 from search.records import receipt
 from search.records.identity import derive_seed
-from search.records.receipt import code_hash, write_receipt
+from search.records.receipt import write_receipt
 from search.records.study_folder import recorded_test_read
+from search.records.versions import code_hash
 from search.settings.study import FinalistSettings, StudySettings
 from search.space.space import Space
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from search.records.receipt import code_hash, differences_from, versions
+from search.records.receipt import differences_from
+from search.records.versions import code_hash, versions
 from search.settings.config_files import read_config, read_receipt
 
 DOOR = Path(__file__).parents[3] / "search.py"

@@ -12,6 +12,8 @@ from benchmarks.chaos_study import Points, Scene
 
 _NODES = 2
 _TO_LEAVE = 30.0  # seconds in which workers of a study that is over must end
+# Ray has its workers wait for all others of this machine, which is no cluster's.
+_SYSTEM = {"worker_niceness": 0}
 _DRIVER = "search.execution.ray_cluster.driver"
 
 
@@ -80,7 +82,7 @@ class Ray:
         if self._cluster is not None and not lives(self._cluster.head["gcs"]):
             self.close()
         if self._cluster is None:
-            self._cluster, self._raylets = of_tests("ray_cluster").RayCluster(system={}), []
+            self._cluster, self._raylets = of_tests("ray_cluster").RayCluster(_SYSTEM), []
             self._cluster.start(**{MARK: self._cluster.folder})
         self._raylets = [pid for pid in self._raylets if lives(pid)]
         while len(self._raylets) < _NODES:
@@ -116,6 +118,7 @@ class OwnRay:
 
     def begin(self, scene: Scene, *more: str) -> Process:
         """Give the study's command."""
+        scene.environment |= {f"RAY_{name}": str(value) for name, value in _SYSTEM.items()}
         return scene.run("--executor.name", "ray", "--workers.count", str(_NODES), *more)
 
     def ready(self, scene: Scene) -> bool:

@@ -18,6 +18,7 @@ from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.values import Range, Word
 from search.execution.job import Event, Job, Node, Place
 from search.execution.ray_cluster.driver_process import DriverProcess
+from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
 
 _TO_ANSWER = 180.0  # seconds
 _LOOK_AGAIN = 1.0  # seconds
@@ -92,8 +93,6 @@ class RayExecutor:
         if address is not None and "://" in address:
             Options(address)  # refuses it
         self._address = None if address == "local" else address
-        from search.execution.ray_cluster.opening import opening_of  # it reads images' modules
-
         self._opening = opening_of(place, _asks(options, place), self._address)
         self._log = place.folder / "logs" / "ray.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +200,7 @@ class RayExecutor:
         if kind == "event":
             return self._fenced(Event(**message["event"]))
         if kind == "state":
-            self._nodes = [Node(*node) for node in message["nodes"]]
+            self._nodes = [Node(**node) for node in message["nodes"]]
             self._ready, self._waiting = message["ready"], message["waiting"]
         elif kind == "say":
             self._place.say(message["text"])
@@ -243,7 +242,7 @@ class RayExecutor:
         cause = self._driver.bury()
         if self._address is not None:
             raise InputError(
-                f"the Ray cluster at {quote(self._address)} is gone ({cause}); all results are "
+                f"the Ray cluster at {quote(self._address)} is lost ({cause}); all results are "
                 f"saved: give the same command again to go on; {self._log} says more"
             )
         if self._starts >= _MOST_STARTS:
@@ -265,8 +264,6 @@ class RayExecutor:
 
 def _asks(options: Options, place: Place) -> dict[str, float]:
     """What Ray reserves for one worker, by the names of its resources."""
-    from search.execution.ray_cluster.opening import gpus_of_worker
-
     workers, gpus = place.workers, options.num_gpus
     if gpus is None:
         gpus = gpus_of_worker(workers)

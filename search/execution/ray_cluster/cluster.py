@@ -12,7 +12,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.errors.plain_text import one_line
-from search.execution.ray_cluster.placement import Machine
+from search.execution.ray_cluster.nodes import Seen
 from search.execution.ray_cluster.session import end_session
 
 _PATIENCE = 5.0  # seconds for the head of a cluster to take a connection
@@ -55,29 +55,16 @@ def connected(opening: Mapping[str, Any]) -> Iterator[Any]:
             end_session(os.getsid(0))
 
 
-def machines(ray: Any, names: dict[str, str]) -> list[Machine]:
-    """The machines that are up; ``names`` holds what they have been called so far, by id."""
+def look(ray: Any) -> list[Seen]:
+    """The nodes that are up."""
     from ray._private.state import available_resources_per_node
 
     free = available_resources_per_node()
-    machines_up = []
-    for node in ray.nodes():
-        if node["Alive"]:
-            name = names.get(node["NodeID"]) or _new_name(node["NodeManagerHostname"], names)
-            names[node["NodeID"]] = name
-            machines_up.append(
-                Machine(node["NodeID"], name, node["Resources"], free.get(node["NodeID"], {}))
-            )
-    return sorted(machines_up, key=lambda machine: machine.name)
-
-
-def _new_name(host: str, names: Mapping[str, str]) -> str:
-    """The host's name, with a number for a second node on it."""
-    taken, name, number = set(names.values()), host, 1
-    while name in taken:
-        number += 1
-        name = f"{host}-{number}"
-    return name
+    return [
+        Seen(id_, node["NodeManagerHostname"], node["Resources"], free.get(id_, {}))
+        for node in ray.nodes()
+        if node["Alive"] and (id_ := node["NodeID"])
+    ]
 
 
 def _keep_private(scratch: Path) -> None:

@@ -5,13 +5,17 @@ import re
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.system.processes import how_it_ended
 
+RAYLET_DIED = "its process on this machine died"  # what a driver prints last
 _LONGEST = 160  # characters
+_OWNER_DIED = "Owner's node has crashed"  # the driver's
 _PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")  # of a line in Ray's logs
 
 
 def cause_of_death(error: BaseException, machine: str) -> str:
     """What became of an actor on a machine."""
     text = str(error)
+    if _OWNER_DIED in text:
+        return "Ray's process on the study's own machine died"
     if "node has died" in text or "node was terminated" in text or "NODE_DIED" in text:
         return f"machine {machine} left the Ray cluster"
     if "low on memory" in text or "OutOfMemory" in type(error).__name__:
@@ -34,4 +38,4 @@ def end_of_driver(code: int | None, last_line: str) -> str:
 
 def was_taken(error: BaseException) -> bool:
     """Whether the machine was taken from us, as a preempted one is: no fault of the job's."""
-    return bool(getattr(error, "preempted", False))
+    return bool(getattr(error, "preempted", False)) or _OWNER_DIED in str(error)

@@ -30,7 +30,7 @@ while True:
     except EOFError:
         break
     if message["kind"] == "open":
-        say("state", nodes=[["a", 2, 0]], ready=2, waiting="")
+        say("state", nodes=[{"name": "a", "slots": 2, "busy": 0}], ready=2, waiting="")
     for answer in message.get("job", {}).get("settings", {}).get("answers", []):
         if answer == "die":
             print("[2026-11-30 E 1 2] x.h:2: Failed to connect to GCS", file=sys.stderr, flush=True)
@@ -139,7 +139,7 @@ def test_the_end_of_a_cluster_of_others_is_one_message(executor, tmp_path):
     with pytest.raises(InputError) as caught:
         wait_for(one, 1)
     assert str(caught.value) == (
-        "the Ray cluster at 'head:6379' is gone (its head does not answer); all results are saved: "
+        "the Ray cluster at 'head:6379' is lost (its head does not answer); all results are saved: "
         f"give the same command again to go on; {tmp_path}/logs/ray.log says more"
     )
     one.close()

@@ -28,6 +28,10 @@ class ActorUnavailableError(Exception):
             RuntimeError("Task was killed due to the node running low on memory.\nMemory on ..."),
             "Ray ended the worker, since machine n ran out of memory",
         ),
+        (
+            RuntimeError("type: SYSTEM_ERROR Worker exit detail: Owner's node has crashed."),
+            "Ray's process on the study's own machine died",
+        ),
         (ActorUnavailableError("rpc"), "the worker on machine n was killed or crashed"),
         (ValueError("first\nsecond"), "the worker on machine n ended: first second"),
     ],
@@ -41,6 +45,7 @@ def test_a_machine_that_was_taken_is_no_fault_of_the_job():
     assert not was_taken(error)
     error.preempted = True
     assert was_taken(error)
+    assert was_taken(RuntimeError("Worker exit detail: Owner's node has crashed."))
 
 
 def test_why_a_driver_ended():

@@ -261,12 +261,33 @@ def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(
     executor.submit(job(tmp_path, wait=True))
     [_, epoch] = wait_for(executor, "epoch")
     os.kill(own.head["gcs"], signal.SIGKILL)
-    with pytest.raises(InputError, match=r"is gone \(its head does not answer\); all"):
+    with pytest.raises(InputError, match=r"is lost \(its head does not answer\); all"):
         wait_for(executor, "done")
     executor.close()
     assert ends(executor._driver.pid)
     own.close()
     assert ends(epoch.data["pid"])
+
+
+def test_the_death_of_the_drivers_own_raylet_ends_the_driver(new_cluster, executors, tmp_path):
+    """Ray lets such a driver live, with a second node as well, but starts no actor for it."""
+    own = new_cluster()
+    own.add(num_cpus=1)
+    executor = executors(own)
+    wait_until(executor, lambda: executor.free == 2)
+    driver = executor._driver.pid
+    os.kill(driver, signal.SIGTERM)  # for the coordinator; `ray job stop` sends it to all
+    executor.submit(job(tmp_path))
+    wait_for(executor, "done")
+    executor.submit(job(tmp_path, attempt=2, wait=True))
+    wait_for(executor, "epoch")
+    os.kill(own.head["raylet"], signal.SIGKILL)
+    events = []
+    with pytest.raises(InputError, match=r"is lost \(its process on this machine died\); all"):
+        while True:
+            events += wait_for(executor, "lost", "returned")
+    assert not [event for event in events if event.kind == "lost"]  # no fault of the job's
+    assert ends(driver)
 
 
 def test_the_death_of_the_raylet_of_our_own_cluster_starts_another(
@@ -289,7 +310,7 @@ def test_the_death_of_the_raylet_of_our_own_cluster_starts_another(
     assert [e.kind for e in wait_for(executor, "done")] == ["started", "epoch", "done"]
     assert executor._driver.pid != driver
     assert session._members(driver) == []
-    assert "Ray on this machine ended (RayError: its raylet died); it is started again" in (
+    assert "Ray on this machine ended (its process on this machine died); it is started again" in (
         executors.said
     )
 

@@ -12,7 +12,8 @@ replaced. A dataclass of settings may say three things more:
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, TypeGuard
+from dataclasses import fields
+from typing import Any, TypeGuard, get_args
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.schema import dataclass_in, hints_of
@@ -50,6 +51,28 @@ def changed(
         InputError: a path leads into a list.
     """
     return _changed(content, changes, settings, "", frozenset())
+
+
+def without_empty_texts(content: Mapping[str, Any], settings: type) -> dict[str, Any]:
+    """Settings as a program wrote them, less the empty texts that stand for what is left out.
+
+    A user who writes one means something else, and is told so.
+    """
+    kept = dict(content)
+    hints = hints_of(settings)
+    for field in fields(settings):
+        value = kept.get(field.name)
+        inner = dataclass_in(hints[field.name])
+        each = next(filter(None, map(dataclass_in, get_args(hints[field.name]))), None)
+        if value == "" and field.default == "":
+            del kept[field.name]
+        elif inner and _is_mapping(value):
+            kept[field.name] = without_empty_texts(value, inner)
+        elif each and isinstance(value, list | tuple):
+            kept[field.name] = [
+                without_empty_texts(v, each) if _is_mapping(v) else v for v in value
+            ]
+    return kept
 
 
 def in_list(path: str, above: str) -> InputError:

@@ -191,7 +191,17 @@ class _Given(Action):
 
 
 def _value(path: str, text: str, hint: Any) -> Any:
-    """The value that a word means for an option of this type."""
+    """The value that a word means for an option of this type; no mapping of nothing."""
+    value = _read(path, text, hint)
+    if value == {}:
+        raise InputError(
+            f"--{path} {text}: a mapping without names changes nothing; leave it out, or give "
+            f"values as --{path}.NAME VALUE"
+        )
+    return value
+
+
+def _read(path: str, text: str, hint: Any) -> Any:
     kinds = set(get_args(hint)) - {type(None), ...} or {hint}
     listed = get_origin(hint) in (tuple, Sequence)
     if kinds == {str} and not (listed and text.startswith("[")):

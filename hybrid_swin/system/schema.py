@@ -40,6 +40,7 @@ class FutureVersionError(Exception):
 class _Rules:
     null_is_nan: bool = False
     settings: bool = False
+    texts: bool = False  # refuse empty ones
 
 
 def check_version(data: Mapping[str, Any], known: int) -> None:
@@ -87,11 +88,12 @@ def build(
 def build_settings(cls: type[Record], data: Mapping[str, Any], path: str = "") -> Record:
     """A dataclass from what a user wrote: in a file, on the command line.
 
-    Raises InputError for an unknown setting, an empty one, a value of another type, or what the
-    dataclass itself refuses.
+    Texts may be empty in fields that ``clearable`` of the dataclass names: that undoes what an
+    earlier file gave. Raises InputError for an unknown setting, an empty one, a value of another
+    type, or what the dataclass itself refuses.
     """
     try:
-        return _build(cls, data, path, _Rules(settings=True))
+        return _build(cls, data, path, _Rules(settings=True, texts=True))
     except SchemaError as error:
         raise InputError(str(error)) from None
 
@@ -132,7 +134,9 @@ def _build(cls: type[Record], data: Mapping[str, Any], path: str, rules: _Rules)
     values: dict[str, Any] = {}
     for field in fields(cls):  # type: ignore[arg-type]  # a dataclass
         name = field.name
-        if name in data:
+        if data.get(name) == "" == field.default and name in getattr(cls, "clearable", ()):
+            values[name] = ""
+        elif name in data:
             values[name] = _checked(hints[name], data[name], f"{path}{name}", rules)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise SchemaError(f"{path}{name} is missing")
@@ -175,6 +179,8 @@ def _is_union(hint: Any) -> bool:
 def _one_of(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
     if value is None and type(None) in get_args(hint):
         return None
+    if value == "" and rules.texts and str in get_args(hint):
+        raise _empty(path)
     within: SchemaError | None = None  # what is wrong in a list or mapping, rather than with it
     for inner in get_args(hint):
         try:
@@ -216,6 +222,8 @@ def _scalar(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
         return value
     if not isinstance(value, hint):
         raise _wrong(path, value, hint)
+    if rules.texts and value == "":
+        raise _empty(path)
     return value
 
 
@@ -240,6 +248,10 @@ def _wrong(path: str, value: Any, hint: Any) -> SchemaError:
     choices = [str(choice) for choice in _choices(hint)]
     slip = did_you_mean(value, choices) if isinstance(value, str) else ""
     return SchemaError(f"{path} must be {_in_words(hint)}; got {_got(value)}{slip}")
+
+
+def _empty(path: str) -> SchemaError:
+    return SchemaError(f"{path} is empty; give a text, or leave it out")
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

@@ -79,6 +79,8 @@ class PrimarySettings:
             baseline, where left out.
     """
 
+    clearable: ClassVar[tuple[str, ...]] = ("arm", "against")
+
     arm: str = ""
     against: str = ""
 
@@ -120,6 +122,7 @@ class ComparisonSettings(ExperimentSettings):
     """
 
     free: ClassVar[tuple[str, ...]] = (*ExperimentSettings.free, "seeds")
+    clearable: ClassVar[tuple[str, ...]] = ("baseline",)
 
     name: str = "comparison"
     arms: tuple[ArmSettings, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.system.changes import without_empty_texts
 from hybrid_swin.system.file_names import SETTINGS_FILE
 from hybrid_swin.system.options import SETTINGS_FILES
 from hybrid_swin.system.schema import FutureVersionError, SchemaError, check_version
@@ -19,13 +20,17 @@ _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare
 
 
 def read_config(
-    name: str, folder: str = "search", command_line: CommandLine | None = None
+    name: str,
+    folder: str = "search",
+    command_line: CommandLine | None = None,
+    of_type: type | None = None,
 ) -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
     Relative paths of these two are found from any working folder. ``command_line`` is what it says
-    of code; None if none is to be run. Raises InputError if it cannot be read or holds no
-    settings; or it names code that must not run.
+    of code; None if none is to be run. ``of_type`` is the dataclass of the settings: these two hold
+    empty texts, which go. Raises InputError if it cannot be read or holds no settings; or it names
+    code that must not run.
     """
     file, content = find_config(name, folder), _read(name, folder)
     receipt = _is_receipt(content)
@@ -43,6 +48,8 @@ def read_config(
             check_version({"schema_version": version}, SCHEMA_VERSION)
         except (SchemaError, FutureVersionError) as error:
             raise InputError(f"config {name!r}: {error}") from error
+    if of_type is not None and (receipt or version is not None):
+        settings = without_empty_texts(settings, of_type)
     return settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid_swin.errors import InputError, quote
-from hybrid_swin.system.changes import changed, nested
+from hybrid_swin.system.changes import changed, nested, without_empty_texts
 from hybrid_swin.system.schema import build_settings
 from search.settings.config_files import read_receipt
 from search.settings.experiment import ExperimentSettings
@@ -54,7 +54,7 @@ def _content(
         name = os.fspath(source)
         return config_content(name, kind, _command_line(changes, trust)), read_receipt(name)
     if isinstance(source, ExperimentSettings | Mapping):
-        content = _plain(source)
+        content = without_empty_texts(_plain(source), kind)  # as ``to_dict`` gives them
         check_kind(content, kind_of(kind), None, "what was given")
         return content, None
     raise InputError(

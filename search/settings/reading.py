@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hybrid_swin.errors import unknown
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.system.answer import print_text
-from hybrid_swin.system.changes import changed, nested
+from hybrid_swin.system.changes import changed, nested, without_empty_texts
 from hybrid_swin.system.options import Options
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.system.yaml_files import to_yaml
@@ -61,7 +61,7 @@ def parse_settings(
     experiment = build_settings(settings, with_words(content, parser, words, own, settings))
     check_folder(experiment.folder)
     if options.print_config:
-        print_text(to_yaml(experiment.to_dict()))
+        print_text(to_yaml(without_empty_texts(experiment.to_dict(), settings)))
         sys.exit(0)
     return options, experiment
 
@@ -104,7 +104,7 @@ def config_content(name: str, settings: type, command_line: CommandLine | None) 
     ``command_line`` is what it says of code; None if none is to be run.
     """
     kind = kind_of(settings)
-    content = read_config(name, kind.folder, command_line)
+    content = read_config(name, kind.folder, command_line, settings)
     check_kind(content, kind, name, f"config {name!r}")
     known = [field.name for field in fields(settings)]
     for key in content:

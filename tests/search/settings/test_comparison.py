@@ -1,7 +1,13 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
+from search.cli.commands import COMMANDS
+from search.settings.comparison import (
+    ArmSettings,
+    ComparisonSettings,
+    MatchSettings,
+    PrimarySettings,
+)
 
 
 def test_an_arm_is_named_by_what_it_is():
@@ -40,3 +46,13 @@ def test_more_seeds_go_on_with_the_same_comparison():
 def test_first_weights_fit_where_widths_stay():
     kept = ComparisonSettings(init="a.ckpt", match=MatchSettings(by=("control", "none")))
     assert kept.init == "a.ckpt"
+
+
+def test_a_later_word_may_undo_a_primary_question_and_a_baseline(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("primary: {arm: +mdta, against: base}\nbaseline: base\narms: [{}, {add: mdta}]")
+    words = ["--primary.arm=", "--primary.against", "", "--baseline="]
+    settings = COMMANDS["compare"].parse("compare", [f"--config={file}", *words])[1]
+    assert (settings.primary, settings.baseline) == (PrimarySettings(), "")
+    with pytest.raises(InputError, match=r"arms\.0\.label is empty"):
+        COMMANDS["compare"].parse("compare", ["--arms", "[{label: ''}]"])

@@ -27,7 +27,6 @@ OWN = {"class_path": "my.Own", "init_args": {"a": 1, "b": {"c": 2}}, "split_seed
 RATE = {"from": 0.3, "to": 0.4}
 CHANGES = {  # the change; what becomes of the setting that it is in
     "a recipe": ({"recipe": {"epochs": 5}}, {**BASE["recipe"], "epochs": 5}),
-    "nothing": ({"recipe": {}}, BASE["recipe"]),
     "a list": (
         {"variant": {"stages": [{"width": 16}]}},
         {"patch_size": 2, "stages": [{"width": 16}]},
@@ -125,3 +124,11 @@ def test_fit_has_the_same_rule(tmp_path):
     found = make_parser("fit").build(FitOptions, words)
     assert (found.recipe.epochs, found.recipe.batch_size) == (5, 7)
     assert (found.data.options, found.data.split_seed) == ({"path": "b"}, 4)
+
+
+def test_a_mapping_of_nothing_changes_nothing_in_a_file(tmp_path):
+    files = []
+    for name, content in (("base", BASE), ("over", {"recipe": {}})):
+        files.append(f"--config={tmp_path / name}.yaml")
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    assert typed(*files).recipe == BASE["recipe"]

@@ -8,6 +8,7 @@ import yaml
 from hybrid_swin.errors import InputError
 from search.cli.commands import COMMANDS
 from search.cli.options import RunOptions
+from search.settings.given import resolve_settings
 from search.settings.reading import parse_settings
 from search.settings.study import DEFAULT_CONFIG, BaselineSettings, StudySettings
 
@@ -247,6 +248,10 @@ def test_choices_can_be_given_on_the_command_line(parse):
         ("baselines: {label: x}", "baselines must be a list"),
         ("baselines: [3]", "baselines.0 must be a mapping with settings such as blocks:, label:"),
         ("baselines: [null]", "baselines.0 is empty"),
+        ("baselines: [{label: '', blocks: [conv]}]", "baselines.0.label is empty; give a text, or"),
+        ("wandb: {entity: ''}", "wandb.entity is empty; give a text, or leave it out"),
+        ("plugins: ['']", "plugins.0 is empty"),
+        ("data: {class_path: ''}", "data.class_path is empty"),
         ("baselines: [{blocks: conv}]", "baselines.0.blocks must be a list; got 'conv'"),
         ("baselines: [{blocks: [3]}]", "baselines.0.blocks.0 must be text; got 3"),
         ("baselines: [{set: 3}]", "baselines.0.set must be a mapping by names; got 3"),
@@ -282,6 +287,9 @@ def test_a_mistake_in_a_file_is_named_with_what_is_allowed(parse, text, message)
     [
         (["--trials", "x"], "trials must be a whole number; got 'x'"),
         (["--trials", "null"], "trials is empty"),
+        (["--storage", ""], "storage is empty; give a text, or leave it out"),
+        (["--recipe", "{}"], "--recipe {}: a mapping without names changes nothing; leave it out"),
+        (["--data.options={}"], "give values as --data.options.NAME VALUE"),
         (["--sampler", "3"], "sampler"),
         (["--trials"], "--trials: expected one argument"),
         (
@@ -303,6 +311,26 @@ def test_a_mistake_in_a_file_is_named_with_what_is_allowed(parse, text, message)
 )
 def test_a_mistake_on_the_command_line_is_named(parse, arguments, message):
     assert message in refused(parse, "trials: 3", *arguments)
+
+
+@pytest.mark.parametrize("kind", ["printed", "settings.yaml", "dict"])
+def test_what_the_program_wrote_holds_empty_texts_and_is_read(tmp_path, kind, capsys):
+    baselines = [{"blocks": ["conv"]}, {"label": "x", "blocks": ["mdta"]}]
+    words = ["--baselines", json.dumps(baselines)]
+    settings = read(*words)[0]
+    assert settings.to_dict()["baselines"][0]["label"] == ""
+    path = tmp_path / "mine.yaml"
+    if kind == "printed":
+        with pytest.raises(SystemExit):
+            read(*words, "--print-config")
+        path.write_text(capsys.readouterr().out)
+    else:
+        path.write_text(yaml.safe_dump(settings.to_dict() | {"schema_version": 1}))
+    if kind == "dict":
+        again, _ = resolve_settings(StudySettings, settings.to_dict(), {}, DEFAULT_CONFIG)
+    else:
+        again = read("--config", str(path))[0]
+    assert again == settings
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

@@ -151,12 +151,12 @@ def with_output(made):
 
 @pytest.fixture(scope="session")
 def slurm():
-    """A Slurm of this test process's own, with two nodes."""
+    """A Slurm of this test process's own, with two nodes that seem to have four GPUs each."""
     if reason := slurm_cluster.why_not():
         pytest.skip(reason)
     # not in pytest's folder, which only its owner may enter
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        cluster = slurm_cluster.SlurmCluster(folder)
+        cluster = slurm_cluster.SlurmCluster(folder, gpus=4)
         try:
             cluster.start()
             yield cluster

@@ -57,21 +57,28 @@ class SlurmCluster:
     """Daemons in a folder that others may enter; ``environment`` leads commands to them.
 
     The nodes are called n1, n2, ... and have ``cpus`` each, whatever this machine has. Jobs are in
-    the partition ``main``; one in ``urgent`` preempts them.
+    the partition ``main``; one in ``urgent`` preempts them. Each node says that it has ``gpus``,
+    which are no devices: Slurm shares them out as it does with real ones.
     """
 
-    def __init__(self, folder, nodes=2, cpus=2):
+    def __init__(self, folder, nodes=2, cpus=2, gpus=0):
         self.folder = Path(folder)
         self.folder.chmod(0o755)
         (self.folder / "state").mkdir()
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         port, *others = _free_ports(1 + nodes)
-        lines = []
+        lines = ["GresTypes=gpu"] if gpus else []
+        gres = f" Gres=gpu:{gpus}" if gpus else ""
+        for number in range(gpus):  # Slurm wants a device's number at the end of its name
+            (self.folder / f"gpu{number}").symlink_to("/dev/null")
+        if gpus:
+            line = f"NodeName=n[1-{nodes}] Name=gpu File={self.folder}/gpu[0-{gpus - 1}]\n"
+            (self.folder / "gres.conf").write_text(line)
         for name, its_port in zip(self.nodes, others, strict=True):
             (self.folder / f"spool-{name}").mkdir()
             lines.append(
                 f"NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={its_port} "
-                f"CPUs={cpus} RealMemory=8000 State=UNKNOWN"
+                f"CPUs={cpus} RealMemory=8000{gres} State=UNKNOWN"
             )
         config = CONFIG.format(folder=self.folder, port=port, nodes="\n".join(lines))
         (self.folder / "slurm.conf").write_text(config)

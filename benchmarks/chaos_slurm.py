@@ -124,7 +124,6 @@ class Jobs:
     """Two jobs that the command submits."""
 
     name = "slurm"
-    warning = "TERM"  # the signal before a job's time limit
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -166,7 +165,6 @@ class Allocation:
     """One job, with the coordinator and an agent on each of two nodes."""
 
     name = "slurm-job"
-    warning = "USR1"
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster

@@ -1,10 +1,14 @@
 """Faults that only Slurm has: jobs and nodes that are taken away, by its own commands."""
 
+import os
 import random
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.chaos_doors import Process
+from benchmarks.chaos_doors import DOOR, MARK, Process
 from benchmarks.chaos_faults import Fault, damage
 from benchmarks.chaos_places import Place
 from benchmarks.chaos_slurm import Allocation, Cluster, Jobs
@@ -36,6 +40,8 @@ def slurm_faults(long: bool) -> list[Fault]:
         _of_a_job("a job suspended", suspend),
         _of_a_job("a node set down", _set_down, killed=True),
         _of_a_job("a job requeued", _requeue, killed=True, point="allocation"),
+        Fault("an agent of the user's, by srun in a job", _by_srun, point="job"),
+        Fault("agents of the user's, in an array", _as_array, point="job"),
         damage("a log of Slurm's jobs", "logs/slurm/*", True, "job"),
         damage("a log of Slurm's jobs", "logs/slurm/*", False, "job"),
     ]
@@ -45,16 +51,57 @@ def _of_a_job(name: str, deed: Deed, killed: bool = False, point: str = "job") -
     """``killed``: a coordinator in the job may not end in order."""
 
     def strike(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
-        if not isinstance(place, Jobs | Allocation):
-            raise TypeError(place.name)
-        jobs = place.cluster.jobs()
+        cluster = _cluster_of(place)
+        jobs = cluster.jobs()
         if not jobs:
             return ""
-        coordinator.struck = coordinator.struck or (killed and isinstance(place, Allocation))
-        job = draw.choice(jobs)
-        return f"{deed(place.cluster, job, place.warning, draw)}; {len(jobs)} there"
+        inside = isinstance(place, Allocation)
+        coordinator.struck = coordinator.struck or (killed and inside)
+        warning = "USR1" if inside else "TERM"  # as our scripts ask for
+        return f"{deed(cluster, draw.choice(jobs), warning, draw)}; {len(jobs)} there"
 
     return Fault(name, strike, point=point)
+
+
+def _by_srun(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
+    """It takes part beside ours, and ends with the job or the study."""
+    cluster = _cluster_of(place)
+    jobs = cluster.jobs()
+    if not jobs:
+        return ""
+    job = draw.choice(jobs)
+    node = cluster.ask("squeue", "-h", f"--jobs={job}", "--format=%B")
+    where = (f"--jobid={job}", "--overlap", f"--nodelist={node}", "--nodes=1", "--ntasks=1")
+    with (scene.root / "srun.txt").open("wb") as output:
+        subprocess.Popen(
+            ["srun", *where, *_work(scene)],  # noqa: S607
+            env=os.environ | cluster.environment | {MARK: str(scene.root), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return node
+
+
+def _as_array(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
+    """Jobs that the study has not submitted."""
+    cluster, command = _cluster_of(place), shlex.join(_work(scene))
+    output = scene.root / "array-%a.txt"
+    words = ("--array=1-2", f"--output={output}", f"--export=ALL,{MARK}={scene.root}")
+    number = cluster.ask("sbatch", "--parsable", *words, f"--wrap={command}")
+    return f"job {number}" if number else ""
+
+
+def _work(scene: Scene) -> list[str]:
+    folder = str(scene.folder)
+    return [sys.executable, str(DOOR), "work", folder, "--count", "1", "--patience", "0.5"]
+
+
+def _cluster_of(place: Place) -> Cluster:
+    if not isinstance(place, Jobs | Allocation):
+        raise TypeError(place.name)
+    return place.cluster
 
 
 def _cancel(cluster: Cluster, job: str, warning: str, draw: random.Random) -> str:

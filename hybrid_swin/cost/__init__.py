@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.cost.formulas import load_formulas as load
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, Part
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
@@ -80,8 +81,9 @@ def blame_plugin(part: Part, window_size: Window) -> Iterator[None]:
         if not isinstance(window_size, tuple) or not registry.plugin_hash("branch", part.name):
             raise
         raise InputError(
-            f"plug-in {part.name!r} fails with window_size {list(window_size)} ({error}); it may "
-            "take one number only: choose windows of equal sides, or let it take (height, width)"
+            f"plug-in {part.name!r} fails with window_size {list(window_size)} "
+            f"({message_of(error)}); it may take one number only: choose windows of equal sides, "
+            "or let it take (height, width)"
         ) from error
 
 

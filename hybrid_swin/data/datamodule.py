@@ -17,6 +17,7 @@ from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import made_by
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.own_code.module_sources import import_from_source, module_sources
 from hybrid_swin.spec.own_code.working_folder import same_working_folder
 from hybrid_swin.spec.variant import Variant
@@ -144,7 +145,7 @@ def _make_own(settings: DataSettings, class_path: str, batch_size: int) -> Light
     except Exception as error:
         raise InputError(
             f"data.class_path {class_path}: cannot be made with {init_args}: "
-            f"{type(error).__name__}: {error}; correct data.init_args"
+            f"{described(error)}; correct data.init_args"
         ) from error
 
 
@@ -160,7 +161,7 @@ def _import(class_path: str) -> Callable[..., LightningDataModule]:
     except Exception as error:
         raise InputError(
             f"data.class_path {class_path}: module {module_name!r} cannot be imported "
-            f"({type(error).__name__}: {error}); install it, or put its folder on PYTHONPATH"
+            f"({described(error)}); install it, or put its folder on PYTHONPATH"
         ) from error
     cls = getattr(module, class_name, None)
     if cls is None:

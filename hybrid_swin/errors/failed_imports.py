@@ -4,6 +4,7 @@ import os
 import traceback
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import described
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "search") + os.sep)
@@ -25,7 +26,7 @@ def explained_import(error: Exception) -> InputError | None:
         return None
     if isinstance(error, ImportError) and error.name:
         package = error.name.partition(".")[0]
-    message = " ".join(f"{type(error).__name__}: {error}".split())
+    message = " ".join(described(error).split())
     message = message if len(message) <= _LONGEST else message[:_LONGEST] + "..."
     return InputError(
         f"the package {package!r} cannot be imported here: {message}; install a version of it that "

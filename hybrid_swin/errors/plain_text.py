@@ -91,6 +91,19 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[:half]}\n[{len(text) - 2 * half} characters were cut here]\n{text[-half:]}"
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says; '' if nothing. Never raises, whatever class of exception it is."""
+    try:
+        return str(error)
+    except (Exception, SystemExit) as other:  # a class of the user's own that cannot say it
+        return f"(its message cannot be read: {type(other).__name__})"
+
+
+def described(error: BaseException) -> str:
+    """An exception of code that is not ours: its kind, and what it says."""
+    return ": ".join(filter(None, (type(error).__name__, message_of(error))))
+
+
 def csv_cell(value: Any) -> str:
     """A value as a cell of a CSV file, on one line; what a spreadsheet would run gets a quote.
 

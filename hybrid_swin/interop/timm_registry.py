@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from hybrid_swin.errors import InputError, did_you_mean, quote
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.interop.factory import create_model
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
@@ -41,7 +42,7 @@ def register_with_timm() -> list[str]:
     try:
         from timm.models import register_model
     except (ImportError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = message_of(error).strip().partition("\n")[0]
         raise InputError(
             f"register_with_timm needs timm, which cannot be imported ({reason}); pip install timm"
         ) from error

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hybrid_swin.cost import Grid, Window, mixer_cost
 from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.first_weights import initialise, reset
 from hybrid_swin.spec import registry
@@ -194,7 +195,7 @@ def takes_oblong_windows(word: str) -> None:
             if wrong and not _wrong_cost(parsed, WINDOW, grid):  # else another check reports it
                 raise ContractError(wrong)
     except Exception as error:  # whatever the user's code raises is a finding
-        raise ContractError(f"with a window of two sides, {OBLONG}: {error}") from error
+        raise ContractError(f"with a window of two sides, {OBLONG}: {message_of(error)}") from error
 
 
 def decays_what_it_should(word: str) -> None:

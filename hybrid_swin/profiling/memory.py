@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import described, message_of
 from hybrid_swin.profiling.timing import Setup, Work, make_step
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.stage import Stage
@@ -110,8 +111,8 @@ def main() -> None:
     except (torch.OutOfMemoryError, MemoryError):
         answer = {"error": "does not fit in memory"}
     except Exception as error:  # what a user's own part raises is for the user to see
-        no_memory = "can't allocate memory" in str(error)  # torch's allocator on the CPU
-        message = f"fails ({type(error).__name__}: {error})"
+        no_memory = "can't allocate memory" in message_of(error)  # torch's allocator on the CPU
+        message = f"fails ({described(error)})"
         answer = {"error": "does not fit in memory" if no_memory else message}
     print(json.dumps(answer))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
 from hybrid_swin.spec.own_code.working_folder import same_working_folder
@@ -170,6 +171,6 @@ def _import_plugin(entry: PartInfo) -> Any:
         except (Exception, SystemExit) as error:
             del sys.modules[unique]
             raise InputError(
-                f"plug-in {entry.file.name!r} fails on import: {type(error).__name__}: {error}"
+                f"plug-in {entry.file.name!r} fails on import: {described(error)}"
             ) from error
     return sys.modules[unique]

@@ -1,6 +1,5 @@
 """One training (``fit``) and one reading of a split (``evaluate``), by Lightning."""
 
-import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from hybrid_swin.data.same_images import check_data
 from hybrid_swin.data.seeding import seed_all
 from hybrid_swin.data.shares import cut
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import init_hash
 from hybrid_swin.network.whole_batch import has_batch_norm
@@ -31,7 +31,7 @@ from hybrid_swin.training.hardware import (
     resolve_accelerator,
     resolve_precision,
 )
-from hybrid_swin.training.memory import memory_watched
+from hybrid_swin.training.memory import Batching, memory_watched
 from hybrid_swin.training.processes import Processes
 from hybrid_swin.training.quiet import quiet
 from hybrid_swin.training.resume import EpochKeeper, UnreadableStateError, identify, load_state
@@ -148,9 +148,11 @@ def fit(
             module = Classifier(variant.to_dict(), recipe.to_dict())
             if init is not None:
                 load_weights(module.model, init, weights_prefix=weights_prefix)
-            largest = math.ceil(recipe.batch_size / processes.count / micro_batches)
+            batching = Batching(recipe.batch_size, processes.count, micro_batches)
             if micro_batches > 1 and has_batch_norm(module):
-                notes.append(f"batch norm took its statistics over micro-batches of {largest}")
+                notes.append(
+                    f"batch norm took its statistics over micro-batches of {batching.images}"
+                )
             trainer = _trainer(
                 device,
                 precision,
@@ -166,7 +168,7 @@ def fit(
             shares = cut(datamodule, processes.rank, processes.count, micro_batches)
             with processes.connected(device, str(folder)), shares:
                 try:
-                    with memory_watched(largest, lambda: keeper.loop_start is not None):
+                    with memory_watched(batching, lambda: keeper.loop_start is not None):
                         trainer.fit(module, datamodule=datamodule)
                 except DivergedError as error:
                     keeper.progress.state = "diverged"
@@ -221,8 +223,8 @@ def evaluate(
         read = trainer.validate if split == "validation" else trainer.test
         seed_for_setup(datamodule)
         try:
-            largest = math.ceil(module.recipe.batch_size / micro_batches)
-            with cut(datamodule, 0, 1, micro_batches), memory_watched(largest):
+            batching = Batching(module.recipe.batch_size, 1, micro_batches)
+            with cut(datamodule, 0, 1, micro_batches), memory_watched(batching):
                 metrics = read(module, datamodule=datamodule, verbose=False)
         except DivergedError as error:
             raise InputError(
@@ -263,8 +265,8 @@ def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> str
         if isinstance(datamodule, ImageData):
             raise
         return (
-            f"the data module cannot be set up as for the training ({type(error).__name__}: "
-            f"{str(error)[:90]}), so it is not known whether these images were trained on"
+            f"the data module cannot be set up as for the training "
+            f"({described(error)[:120]}), so it is not known whether these images were trained on"
         )
     hint = "give it back the images that it was trained on, or train again in another folder"
     check_data(load_state(checkpoint), datamodule, checkpoint.parent, hint)

@@ -110,6 +110,12 @@ def resident_memory(kind: Literal["VmHWM", "VmRSS"]) -> float | None:
     return int(value.split()[0]) * 1024 / 1e6 if value else None
 
 
+def free_memory() -> float | None:
+    """Bytes of this machine's memory that programs can still have; None if it does not say."""
+    value = _line_of("/proc/meminfo", "MemAvailable")
+    return int(value.split()[0]) * 1024.0 if value else None
+
+
 def _line_of(file: str, name: str) -> str:
     """What a line of a system file says after its name and colon; '' where there is none."""
     try:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -21,13 +22,25 @@ from torch import distributed, nn
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 from torch.nn.parallel import DistributedDataParallel
 
+from hybrid_swin.errors.plain_text import message_of
+
 _HERE = "127.0.0.1"
+_PATIENCE = timedelta(days=7)
 _OURS = {"hybrid_swin", "torch"}  # packages whose layers use all their parameters
 # Buffers hold sums of a process's own; batch norm's are the same on all. (A name of torch 2.13.)
 _NAMES = inspect.signature(DistributedDataParallel).parameters
 _OWN_BUFFERS: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
 }
+
+
+class LostDeviceError(RuntimeError):
+    """The connection to another device's process broke. Why is for that process to say."""
+
+
+def _is_of_the_connection(error: BaseException) -> bool:
+    of_gloo = isinstance(error, RuntimeError) and "/gloo/" in message_of(error)
+    return of_gloo or isinstance(error, distributed.DistError)
 
 
 @dataclass(frozen=True)
@@ -64,11 +77,15 @@ class Processes:
         """Let them compute together inside; one process needs no other.
 
         After an exception the connection is left to the end of the process, since the others may
-        be waiting in it.
+        be waiting in it. None of them waits for a limited time: whoever started them sees one that
+        ends, and judges one that is silent.
 
         Args:
             device: ``cpu`` or ``cuda``; each process takes the device of its rank.
             name: of what they do; another one each time.
+
+        Raises:
+            LostDeviceError: another process ended.
         """
         if self.count == 1:
             yield
@@ -84,9 +101,18 @@ class Processes:
             store=PrefixStore(name, self.store),
             rank=self.rank,
             world_size=self.count,
+            timeout=_PATIENCE,
             **own,
         )
-        yield
+        try:
+            yield
+        except Exception as error:
+            if _is_of_the_connection(error):
+                first = (message_of(error).splitlines() or [type(error).__name__])[0]
+                raise LostDeviceError(
+                    f"the process of another device ended or cannot be reached ({first[:160]})"
+                ) from error
+            raise
         distributed.destroy_process_group()
 
     def trainer_options(self, network: nn.Module | None = None) -> dict[str, Any]:

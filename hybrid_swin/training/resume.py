@@ -26,6 +26,7 @@ from hybrid_swin.data.same_images import check_data, data_identity
 from hybrid_swin.data.seeding import seed_all
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
@@ -276,7 +277,7 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     except UnreadableStateError:
         raise
     except Exception as error:  # a torn file may fail anywhere in zipfile's or pickle's reading
-        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        reason = ": ".join([type(error).__name__, *message_of(error).splitlines()[:1]])
         raise UnreadableStateError(f"{path.name} cannot be read ({reason})") from error
     if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
         raise UnreadableStateError(f"{path.name} is not a training state of this version")

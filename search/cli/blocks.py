@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.registry import PartInfo, PartKind
 from hybrid_swin.system.answer import print_json
@@ -122,7 +123,7 @@ def _check(entry: PartInfo, console: Console) -> list[dict[str, Any]]:
             try:
                 check(word)
             except Exception as error:  # whatever the user's code raises is a finding
-                fault = f"{word}: {type(error).__name__}: {error}"
+                fault = f"{word}: {described(error)}"
                 break
         title = check.__name__.replace("_", " ")
         same = reported.setdefault(fault, title) if fault else title

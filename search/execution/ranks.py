@@ -7,11 +7,13 @@ that is killed leaves none behind. They are kept from one training to the next.
 
 import ctypes
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from hybrid_swin.training.processes import Processes
 
 _TIME_TO_SAY = 2.0  # seconds in which what ended one rank shows in the others
+_TIME_TO_EXPLAIN = 30.0  # seconds in which a rank that others have lost says why, or ends
 _TIME_TO_END = 60.0  # seconds that others may take after rank 0 has trained
+LOST_ANOTHER = "lost_another"  # in what a rank says of a failure: another rank is its cause
 _SIGNAL_OF_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 Failed = Callable[[dict[str, Any]], None]
@@ -65,7 +69,8 @@ class Ranks:
         processes, port = Processes.lead(count)
         for other in self._others:
             settings = {**job.settings, "rank": other.rank, "port": port}
-            other.pipe.send_bytes(json.dumps(asdict(replace(job, settings=settings))).encode())
+            with suppress(OSError):  # one that has just died; its end is heard below
+                other.pipe.send_bytes(json.dumps(asdict(replace(job, settings=settings))).encode())
         self._ending = False
         self._watch = threading.Thread(target=self._look, args=(failed,), daemon=True)
         self._watch.start()
@@ -79,13 +84,14 @@ class Ranks:
                 self.end()
         self._watch = None
 
-    def give_up(self) -> None:
+    def give_up(self, lost_another: bool = False) -> None:
         """End the others, after an exception here.
 
         Where another rank's end is the cause, this process ends first, by ``failed``.
+        ``lost_another``: the exception says that it is.
         """
         if self._watch is not None:
-            self._watch.join(_TIME_TO_SAY)
+            self._watch.join(_TIME_TO_EXPLAIN + 1 if lost_another else _TIME_TO_SAY)
         self.end()
 
     def end(self) -> None:
@@ -103,8 +109,11 @@ class Ranks:
     def _look(self, failed: Failed) -> None:
         """Hear what the others say until all have done the job."""
         waiting = {other.pipe: other for other in self._others}
-        while waiting:
-            for pipe in wait(list(waiting)):
+        consequence: dict[str, Any] | None = None  # of what ended another, who may say it yet
+        end = math.inf
+        while waiting and time.monotonic() < end:
+            left = None if consequence is None else end - time.monotonic()
+            for pipe in wait(list(waiting), left):
                 other = waiting[pipe]  # type: ignore[index]  # wait() returns what it was given
                 try:
                     message = json.loads(other.pipe.recv_bytes())
@@ -113,9 +122,15 @@ class Ranks:
                 if message["kind"] == "done":
                     del waiting[other.pipe]
                 elif message["kind"] in ("failed", "lost"):
+                    if message["data"].pop(LOST_ANOTHER, False):
+                        consequence = consequence or message["data"]
+                        end = min(end, time.monotonic() + _TIME_TO_EXPLAIN)
+                        continue
                     if not self._ending:
                         failed(message["data"])
                     return
+        if consequence is not None and not self._ending:
+            failed(consequence)
 
 
 def die_with_parent() -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -32,6 +31,7 @@ from hybrid_swin.training.fit import (
     fit,
     load_classifier,
 )
+from hybrid_swin.training.memory import Batching
 from hybrid_swin.training.processes import Processes
 from search.execution.answers import ValidationAnswers, save_test_answers
 from search.execution.job import Job
@@ -165,7 +165,7 @@ class _Training:
         self._processes = processes
         self.devices = 1 if processes is None else processes.count
         self.micro_batches = settings.get("micro_batches", 1)  # of each device
-        self.micro_batch = math.ceil(recipe.batch_size / self.devices / self.micro_batches)
+        self.micro_batch = Batching(recipe.batch_size, self.devices, self.micro_batches).images
         self._cutoffs = {int(rung): cutoff for rung, cutoff in spec.cutoffs.items()}
         self.answers = ValidationAnswers()
         self.passes = 0.0  # over the train split, in all

@@ -22,7 +22,7 @@ from typing import Any
 
 from hybrid_swin.system.forks import close_in_children
 from search.execution.job import Job
-from search.execution.ranks import Ranks, die_with_parent
+from search.execution.ranks import LOST_ANOTHER, Ranks, die_with_parent
 
 _LONGEST_TRACEBACK = 2**16  # characters that are kept; a message may hold a whole tensor
 
@@ -76,8 +76,11 @@ def main(descriptor: int) -> None:
     except Exception as error:
         traceback.print_exc()
         from hybrid_swin.errors.failed_imports import explained_import
+        from hybrid_swin.errors.plain_text import described
 
-        raise SystemExit(f"{type(error).__name__}: {explained_import(error) or error}") from None
+        explained = explained_import(error)
+        message = f"{type(error).__name__}: {explained}" if explained else described(error)
+        raise SystemExit(message) from None
     gc.enable()
     channel.say("ready")
     ranks = Ranks()
@@ -88,8 +91,15 @@ def main(descriptor: int) -> None:
 def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
     """Do one job, and say what came of it. ``ranks`` are kept from job to job."""
     from hybrid_swin.errors import InputError
-    from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line, shortened
+    from hybrid_swin.errors.plain_text import (
+        LONGEST_ERROR,
+        described,
+        message_of,
+        one_line,
+        shortened,
+    )
     from hybrid_swin.training.memory import OutOfMemoryError
+    from hybrid_swin.training.processes import LostDeviceError
     from search.execution.run_folder import DeletedFolderError
     from search.execution.training_job import do_job
 
@@ -105,18 +115,23 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
         ranks.finish()
     except InputError as error:
         ranks.give_up()
-        channel.say("failed", job, error=str(error), input_error=True)
-    except Exception as error:
-        ranks.give_up()
+        channel.say("failed", job, error=message_of(error), input_error=True)
+    except BaseException as error:  # sys.exit() in a plug-in is no reason to say nothing
+        lost_another = isinstance(error, LostDeviceError)
+        ranks.give_up(lost_another)
         report = shortened(traceback.format_exc(), _LONGEST_TRACEBACK)
         report = report.encode(errors="backslashreplace").decode()  # halves of surrogate pairs
         print(report, file=sys.stderr, flush=True)
         with suppress(OSError):  # a full disk
             (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
         lacks_memory = isinstance(error, OutOfMemoryError)
-        is_told = lacks_memory or isinstance(error, DeletedFolderError)
-        message = str(error) if is_told else f"{type(error).__name__}: {error}"
+        is_told = lacks_memory or lost_another or isinstance(error, DeletedFolderError)
+        message = message_of(error) if is_told else described(error)
+        if isinstance(error, SystemExit):
+            message += " (something called sys.exit)"
         about = {"out_of_memory": True} if lacks_memory else {}
+        if lost_another:
+            about[LOST_ANOTHER] = True
         channel.say("failed", job, error=one_line(message, LONGEST_ERROR), **about)
     else:
         channel.say("done", job)

@@ -12,6 +12,7 @@ from typing import Any
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
@@ -268,7 +269,7 @@ def _draw(folder: Path, console: Console) -> None:
         write_study_figures(folder)
     except Exception as error:
         console.print(
-            f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
+            f"the figures could not be drawn ({described(error)}); nothing else is "
             f"lost, and `{door()} figures {shlex.quote(str(folder))}` tries again",
             style="yellow",
             soft_wrap=True,

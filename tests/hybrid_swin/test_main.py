@@ -79,8 +79,8 @@ def test_a_batch_that_does_not_fit_in_memory_is_one_message(files, tmp_path, mon
     monkeypatch.setattr(classifier, "augment", augment)
     assert fit(files, tmp_path / "run") == 2
     assert capsys.readouterr().err == (
-        "error: out of memory with 256 images at once (CUDA out of memory. Tried to allocate 2 "
-        "GiB.); give a smaller --recipe.batch_size\n"
+        "error: out of memory with 256 images at once: it asked for 2 GiB more of the GPU's "
+        "memory; give a smaller --recipe.batch_size\n"
     )
 
 

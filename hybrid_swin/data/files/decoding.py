@@ -23,6 +23,7 @@ from hybrid_swin.data.files.deep_pixels import (
 from hybrid_swin.data.files.facts import FileFacts, has_other_profile, seen
 from hybrid_swin.data.pixels import full_scale, in_range
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import described
 
 Resize = Literal["crop", "squash", "pad", "none"]
 
@@ -183,8 +184,7 @@ class Decoder:
             most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
             return f"more than {most:.0f} million pixels; save it smaller"
         except Exception as error:  # Pillow's formats raise nearly anything on a broken file
-            text = str(error).replace(str(file), file.name)
-            return f"{type(error).__name__}: {text}"
+            return described(error).replace(str(file), file.name)
 
     def _check_depths(self, first: dict[str, Path]) -> None:
         """Raise InputError where no scale is common to all files."""

@@ -20,6 +20,7 @@ from hybrid_swin.data.sources import (
 from hybrid_swin.data.sources._npz_names import CLASS_NAMES, arrays_wanted
 from hybrid_swin.data.spellings import is_no_group, is_no_label
 from hybrid_swin.errors import InputError, here, quote
+from hybrid_swin.errors.plain_text import described
 
 
 class _Part(NamedTuple):
@@ -128,9 +129,8 @@ def _read(path: Path) -> _Content:
         raise
     except Exception as error:  # a damaged file can break any step of reading it
         raise InputError(
-            f"{path.name} cannot be read as .npz: {type(error).__name__}: "
-            f"{quote(str(error), 120)[1:-1]}; write it with numpy.savez, text as text (dtype str) "
-            "and not as objects"
+            f"{path.name} cannot be read as .npz: {quote(described(error), 140)[1:-1]}; "
+            "write it with numpy.savez, text as text (dtype str) and not as objects"
         ) from error
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, quote, unknown
-from hybrid_swin.errors.plain_text import say
+from hybrid_swin.errors.plain_text import message_of, say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format
 from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.interop.trained import load_trained
@@ -219,7 +219,7 @@ def _write_and_check(
         except (InputError, OSError):
             raise
         except Exception as error:  # tracing may fail anywhere in a branch of the user's own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = (message_of(error).strip().splitlines() or [type(error).__name__])[0]
             raise InputError(f"the network cannot be exported: {reason}") from error
         run, worst = kind.open(file), 0.0
         for images in others:

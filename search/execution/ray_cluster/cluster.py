@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, quote
-from hybrid_swin.errors.plain_text import one_line
+from hybrid_swin.errors.plain_text import message_of, one_line
 from search.execution.ray_cluster.nodes import Seen
 from search.execution.ray_cluster.session import end_session
 
@@ -190,6 +190,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _words_of(error: BaseException) -> str:
     """What an error says, without a token."""
-    text = one_line(str(error), 200) or type(error).__name__
+    text = one_line(message_of(error), 200) or type(error).__name__
     token = os.environ.get(_TOKEN)
     return text.replace(token, "***") if token else text

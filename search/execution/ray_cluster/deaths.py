@@ -2,7 +2,7 @@
 
 import re
 
-from hybrid_swin.errors.plain_text import one_line
+from hybrid_swin.errors.plain_text import message_of, one_line
 from hybrid_swin.system.processes import how_it_ended
 
 RAYLET_DIED = "its process on this machine died"  # what a driver prints last
@@ -13,7 +13,7 @@ _PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")  # of a line in Ray's l
 
 def cause_of_death(error: BaseException, machine: str) -> str:
     """What became of an actor on a machine."""
-    text = str(error)
+    text = message_of(error)
     if _OWNER_DIED in text:
         return "Ray's process on the study's own machine died"
     if "node has died" in text or "node was terminated" in text or "NODE_DIED" in text:

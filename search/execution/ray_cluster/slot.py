@@ -7,6 +7,7 @@ must become a message. So its module imports only what comes with Python, and Ra
 import os
 import sys
 import time
+import traceback
 from typing import Any
 
 import ray
@@ -38,9 +39,10 @@ class Slot:
         try:
             from search.execution.ray_cluster.workplace import Workplace
         except Exception as error:
+            said = traceback.format_exception_only(error)[-1].strip()  # nothing of ours is there
             return (
                 f"machine {request['machine']} cannot import hybrid-swin as it is here "
-                f"({type(error).__name__}: {error}); install the same version there, or start from "
+                f"({said}); install the same version there, or start from "
                 "a folder that it sees"
             )
         finally:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.errors.plain_text import LONGEST, one_line
+from hybrid_swin.errors.plain_text import LONGEST, described, one_line
 from search.execution.slurm.commands import RefusedError, UnreachableError, call
 from search.execution.slurm.queue import VANISHED, SlurmJob, jobs_named
 
@@ -163,7 +163,7 @@ class Jobs:
                 self._failure = error
                 return
             except Exception as error:  # a thread that dies in silence would stop the study
-                self._failure = InputError(f"executor slurm: {type(error).__name__}: {error}")
+                self._failure = InputError(f"executor slurm: {described(error)}")
                 return
             if self._wake.wait(self._pause):
                 self._ends.wait(min(_TO_GATHER, self._pause))  # more work may come with the first

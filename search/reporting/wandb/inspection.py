@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.errors.plain_text import described
 from hybrid_swin.system.files import read_json
 from search.reporting.wandb.content import harmless
 from search.reporting.wandb.run import start_run
@@ -21,7 +22,7 @@ def send(folder: Path, log_images: bool, names: Sequence[str]) -> str:
     try:
         return _send(folder, log_images, names)
     except Exception as error:  # a mirror: whatever W&B raises must cost nobody the results
-        return f"W&B: nothing was sent ({type(error).__name__}: {error})"
+        return f"W&B: nothing was sent ({described(error)})"
 
 
 def _send(folder: Path, log_images: bool, names: Sequence[str]) -> str:

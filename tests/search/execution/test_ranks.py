@@ -43,7 +43,7 @@ class Spy(Branch):
             (HERE / f"rank-{rank}.json").write_text(json.dumps(about))
             what = HERE / f"do-{rank}"
             if what.exists():
-                time.sleep(1000)
+                {"wait": lambda: time.sleep(1000), "exit": sys.exit}[what.read_text()]()
         return x
 
     @classmethod
@@ -164,10 +164,17 @@ def test_a_rung_ends_it_for_all(worker, spy, tmp_path):
     assert (result["state"], result["epochs"]) == ("stopped", 1)
 
 
+def test_a_rank_that_calls_sys_exit_says_so(worker, spy, tmp_path):
+    (spy.parent / "do-1").write_text("exit")
+    event = end_of(worker, job(tmp_path, spy))
+    said = {"error": "SystemExit (something called sys.exit)"}
+    assert (event.kind, event.data) == ("failed", said)
+
+
 def test_no_rank_outlives_its_worker(worker, spy, tmp_path):
     """Not even one that is stopped, and so hears of nothing."""
     for rank in (0, 1):
-        (spy.parent / f"do-{rank}").touch()
+        (spy.parent / f"do-{rank}").write_text("wait")
     worker.submit(job(tmp_path, spy))
     files = [spy.parent / f"rank-{rank}.json" for rank in (0, 1)]
     wait_until(lambda: worker.events(0.1) is None or all(file.exists() for file in files))
@@ -196,6 +203,11 @@ while True:
         os.kill(os.getpid(), 9)
     if what == "wait":
         time.sleep(1000)
+    if what == "lose":  # the second one dies a little later than the first says that it has
+        if job["settings"]["rank"] == 2:
+            time.sleep(0.5)
+            os.kill(os.getpid(), 9)
+        what = {"error": "closed by peer", "lost_another": True}
     kind = "done" if what == "done" else "failed"
     pipe.send_bytes(json.dumps({"kind": kind, **about, "data": what}).encode())
 """
@@ -242,6 +254,19 @@ def test_what_ends_a_rank_is_said_once(stubs, what, said):
     assert stubs.begin(what, devices=2).count == 2
     stubs.ranks._watch.join(PATIENCE)
     assert stubs.said == [said]
+
+
+def test_a_rank_that_lost_another_is_not_the_cause(stubs):
+    stubs.begin("lose")
+    stubs.ranks._watch.join(PATIENCE)
+    assert stubs.said == [{"error": "the process of device 2 was killed by signal 9"}]
+
+
+def test_what_nobody_explains_is_said_in_the_end(stubs, monkeypatch):
+    monkeypatch.setattr(module, "_TIME_TO_EXPLAIN", 0.2)
+    stubs.begin({"error": "closed by peer", "lost_another": True})
+    stubs.ranks._watch.join(PATIENCE)
+    assert stubs.said == [{"error": "closed by peer"}]
 
 
 def test_ranks_are_kept_from_job_to_job_while_they_live(stubs):

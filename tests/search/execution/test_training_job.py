@@ -118,7 +118,7 @@ def test_half_the_images_at_once_fit_where_all_do_not(tmp_path, write_plugin):
     with pytest.raises(OutOfMemoryError) as error:
         bench.do(spec)
     assert str(error.value) == (
-        "out of memory with 128 images at once (CUDA out of memory. Tried to allocate 2 GiB.)"
+        "out of memory with 128 images at once: it asked for 2 GiB more of the GPU's memory"
     )
     result, _ = bench.do(spec, attempt=2, micro_batches=2)
     assert (result.state, result.devices, result.micro_batch) == ("complete", 1, 64)

@@ -37,3 +37,29 @@ def test_what_is_kept_of_an_error_is_bounded(tmp_path, monkeypatch, capsys, mess
     assert kept.startswith("Traceback") and "in fail" in kept
     assert ("characters were cut here" in kept) == (len(message) > 100)
     assert len(capsys.readouterr().err) < 70_000
+
+
+class Mute(Exception):
+    """Of a user's own, and broken."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Mute(), "Mute: (its message cannot be read: RuntimeError)"),
+        (SystemExit(3), "SystemExit: 3 (something called sys.exit)"),
+        (GeneratorExit(), "GeneratorExit"),
+    ],
+)
+def test_whatever_a_plug_in_raises_is_said(tmp_path, monkeypatch, error, words):
+    def fail(job, say, processes):
+        raise error
+
+    monkeypatch.setattr(jobs, "do_job", fail)
+    channel = Heard()
+    worker.serve(channel, Job("trials/0000", 1, "train", str(tmp_path), {}))
+    assert channel.said[1] == ("failed", {"error": words})
+    assert "in fail" in (tmp_path / "traceback.txt").read_text()

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from hybrid_swin.errors import InputError, did_you_mean, few
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec.run_reference import refuse_study
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import given_path
@@ -261,7 +262,7 @@ def _read_pickled(file: Path, name: str) -> WeightFile:
             "safetensors.torch.save_file(state_dict, path)"
         ) from error
     except Exception as error:  # a torn file may fail anywhere in torch's reading
-        if "TorchScript" in str(error):
+        if "TorchScript" in message_of(error):
             raise InputError(
                 f"{name} is a TorchScript program, which is code; save the state dict of the model "
                 "that it was made from"
@@ -298,5 +299,5 @@ def _damaged(name: str, error: Exception, how: str = "truncated or damaged") -> 
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    lines = message_of(error).strip().splitlines()
     return (lines[0][:120].rstrip(". ") if lines else "") or type(error).__name__

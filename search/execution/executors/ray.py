@@ -23,6 +23,7 @@ from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
 _TO_ANSWER = 180.0  # seconds
 _LOOK_AGAIN = 1.0  # seconds
 _SAY_AGAIN = 60.0  # seconds after which a person is told once more why nothing begins
+_COPY = "/runtime_resources/working_dir_files/"  # where Ray puts what a job brings along
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
 
 
@@ -47,12 +48,8 @@ class Options:
     resources: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.address is not None and "://" in self.address:
-            raise InputError(
-                f"executor.address {quote(self.address)}: addresses of Ray Client are not "
-                "supported; give auto or HOST:PORT on a machine of the cluster, or use "
-                "`ray job submit`"
-            )
+        if self.address is not None:
+            _check_address(self.address, "executor.address")
         if self.num_gpus and self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
             raise InputError(
                 f"executor.num_gpus {self.num_gpus:g} must be a whole number, or below 1 for "
@@ -67,12 +64,44 @@ class Options:
                 )
 
 
+def _check_address(address: str, name: str) -> None:
+    """Raise InputError if that cannot be a cluster's address; ``name`` says where it stands."""
+    if "@" in address:  # not said again: it may hold a password
+        raise InputError(
+            f"{name} must not hold a user or a password; give auto or HOST:PORT, and the cluster's "
+            "token in ~/.ray/auth_token or a file that RAY_AUTH_TOKEN_PATH names"
+        )
+    if address.startswith("http"):
+        raise InputError(
+            f"{name} {quote(address)} is the address of a dashboard, which takes jobs by `ray job "
+            "submit`; give auto or HOST:PORT of the head (6379 unless another port was given)"
+        )
+    if "://" in address:
+        raise InputError(
+            f"{name} {quote(address)}: addresses of Ray Client are not supported; give auto or "
+            "HOST:PORT on a machine of the cluster, or use `ray job submit`"
+        )
+    host, _, port = address.rpartition(":")
+    if address not in ("auto", "local") and not (host and port.isdigit() and int(port) < 2**16):
+        raise InputError(
+            f"{name} {quote(address)} must be auto or HOST:PORT, such as head:6379; or leave it out"
+        )
+
+
 def start(options: Options, place: Place) -> "RayExecutor":
-    """Workers on a Ray cluster. Raises InputError if Ray is not installed."""
+    """Workers on a Ray cluster.
+
+    Raises InputError if Ray is not installed, or deletes the study's folder after the job.
+    """
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             "executor ray needs the package ray: pip install 'hybrid-swin[ray]', or choose "
             "executor.name local"
+        )
+    if _COPY in str(place.folder.absolute()):
+        raise InputError(
+            "the study's folder lies in the copy that `ray job submit --working-dir` has made, "
+            "which Ray deletes; give --folder a whole path that all machines of the cluster see"
         )
     executor = RayExecutor(options, place)
     place.say(f"Ray {executor.where}: starting workers ...")
@@ -89,11 +118,12 @@ class RayExecutor:
 
     def __init__(self, options: Options, place: Place) -> None:
         self._place, self._owner = place, os.getpid()
-        address = options.address or os.environ.get("RAY_ADDRESS") or None
-        if address is not None and "://" in address:
-            Options(address)  # refuses it
+        address, name = options.address, "executor.address"
+        if address is None and (address := os.environ.get("RAY_ADDRESS") or None):
+            name = "RAY_ADDRESS of the environment,"
+            _check_address(address, name)
         self._address = None if address == "local" else address
-        self._opening = opening_of(place, _asks(options, place), self._address)
+        self._opening = opening_of(place, _asks(options, place), self._address, name)
         self._log = place.folder / "logs" / "ray.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}

@@ -46,7 +46,7 @@ def connected(opening: Mapping[str, Any]) -> Iterator[Any]:
     if address is None:
         _begin(ray, opening)
     else:
-        _join(ray, address)
+        _join(ray, address, f"{opening['named']} {quote(address)}")
     try:
         yield ray
     finally:
@@ -117,30 +117,26 @@ def _begin(ray: Any, opening: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _join(ray: Any, address: str) -> None:
-    quoted = quote(address)
+def _join(ray: Any, address: str, named: str) -> None:
     if address != "auto":
-        _check_listens(address)
+        _check_listens(address, named)
         _stay_local_if_it_is(address)
     try:
         ray.init(address=address, **_QUIET)
     except Exception as error:
-        raise InputError(_explained(error, quoted)) from error
+        raise InputError(_explained(error, address, named)) from error
 
 
-def _check_listens(address: str) -> None:
+def _check_listens(address: str, named: str) -> None:
     """Raise InputError if nobody listens there: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise InputError(f"executor.address {quote(address)} must be auto or HOST:PORT")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(
-            f"executor.address {quote(address)}: nobody listens there "
-            f"({getattr(error, 'strerror', None) or error}); start the head with `ray start "
-            "--head` and give the address that it prints, or leave the address out for a cluster "
-            "on this machine alone"
+            f"{named}: nobody listens there ({error.strerror or error}); start the head with "
+            "`ray start --head` and give the address that it prints, or leave the address out for "
+            "a cluster on this machine alone"
         ) from error
 
 
@@ -158,26 +154,27 @@ def _stay_local_if_it_is(address: str) -> None:
             ray_constants.ENABLE_RAY_CLUSTER = False
 
 
-def _explained(error: BaseException, address: str) -> str:
+def _explained(error: BaseException, address: str, named: str) -> str:
     """Why a cluster does not take us, and what to do."""
+    cluster = "this machine's Ray cluster" if address == "auto" else f"the Ray cluster at {address}"
     text = " ".join(str(one) for one in _causes(error))
     if "Version mismatch" in text:
         return (
-            f"the Ray cluster at {address} runs other versions: {_words_of(error)}; start this "
+            f"{cluster} runs other versions: {_words_of(error)}; start this "
             "program with the same Ray and Python as the cluster's"
         )
     if "InvalidAuthToken" in text or "uthentication" in text:
         return (
-            f"the Ray cluster at {address} does not take our token; copy ~/.ray/auth_token of its "
+            f"{cluster} does not take our token; copy ~/.ray/auth_token of its "
             f"head to this machine, or name the file by {_TOKEN_FILE}, and set {_MODE}=token"
         )
-    if "Could not find any running Ray" in text or address == "'auto'":
+    if "Could not find any running Ray" in text:
         return (
-            f"executor.address {address}: no Ray runs on this machine; join a cluster with `ray "
+            f"{named}: no Ray runs on this machine; join a cluster with `ray "
             "start --address HOST:PORT`, or leave the address out for a cluster of its own"
         )
     return (
-        f"cannot join the Ray cluster at {address}: {_words_of(error)}; give the command on a "
+        f"cannot join {cluster}: {_words_of(error)}; give the command on a "
         "machine of the cluster, one where `ray status` answers"
     )
 

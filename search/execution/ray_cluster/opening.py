@@ -20,13 +20,16 @@ from search.settings.experiment import WorkerSettings
 _PACKAGES = ("ray", "torch", "lightning", "torchmetrics", "numpy", "pillow", "scikit-learn")
 
 
-def opening_of(place: Place, asks: Mapping[str, float], address: str | None) -> dict[str, Any]:
+def opening_of(
+    place: Place, asks: Mapping[str, float], address: str | None, named: str = ""
+) -> dict[str, Any]:
     """The driver's first message.
 
     Args:
         place: the study.
         asks: what Ray reserves for each worker, by the names of its resources.
         address: of the cluster; None for one of its own on this machine.
+        named: where that address stands, for a person.
     """
     workers, own = place.workers, {}
     count = None if workers.count == "auto" else int(workers.count)
@@ -39,6 +42,7 @@ def opening_of(place: Place, asks: Mapping[str, float], address: str | None) -> 
     logs = place.folder.absolute() / "logs"
     return {
         "address": address,
+        "named": named,
         "own": own,
         "asks": dict(asks),
         "count": fed,

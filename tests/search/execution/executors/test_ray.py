@@ -171,12 +171,25 @@ def test_the_environment_may_name_the_cluster(executor, monkeypatch):
     assert executor()._opening["address"] == "head:6379"
     assert executor(address="auto")._opening["address"] == "auto"
     assert executor(address="local")._opening["address"] is None
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")  # of `ray job submit`
+    with pytest.raises(InputError, match=r"RAY_ADDRESS of the environment, .* of a dashboard"):
+        executor()
+
+
+def test_a_folder_that_ray_deletes_is_refused(tmp_path):
+    folder = tmp_path / "session/runtime_resources/working_dir_files/_ray_pkg_1/runs/digits"
+    with pytest.raises(InputError, match=r"--working-dir.* which Ray deletes; give --folder"):
+        start(Options(), Place(folder, WorkerSettings(), None, print, None))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"address": "ray://head:10001"}, "Ray Client are not supported; give auto or HOST:PORT"),
+        ({"address": "somewhere"}, r"'somewhere' must be auto or HOST:PORT, such as head:6379"),
+        ({"address": "head:99999"}, "'head:99999' must be auto or HOST:PORT"),
+        ({"address": "http://head:8265"}, "is the address of a dashboard, which takes jobs by"),
+        ({"address": "redis://:word@head:6379"}, "must not hold a user or a password; give auto"),
         ({"num_gpus": 1.5}, r"executor.num_gpus 1.5 must be a whole number, or below 1"),
         ({"num_gpus": -1}, "executor.num_gpus"),
         ({"num_cpus": 0}, "executor.num_cpus"),
@@ -186,8 +199,9 @@ def test_the_environment_may_name_the_cluster(executor, monkeypatch):
     ],
 )
 def test_options_that_cannot_be(options, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         executor_options({"name": "ray", **options})
+    assert "word@" not in str(caught.value) and len(str(caught.value)) < 300
 
 
 def test_without_ray_one_message_says_how_to_install_it(tmp_path, monkeypatch):

@@ -218,7 +218,6 @@ def test_nodes_join_and_leave(cluster, executors, tmp_path):
     ("given", "message"),
     [
         ({"address": "127.0.0.1:1"}, "nobody listens there .*ray start --head"),
-        ({"address": "somewhere"}, "must be auto or HOST:PORT"),
         ({"token": "x" * 64}, "does not take our token; copy ~/.ray/auth_token .*RAY_AUTH_TOKEN"),
         ({"ray_version": "2.9.0"}, "runs other versions: .*2.9.0"),
         ({"python_version": "3.9.1"}, "runs other versions: .*3.9.1"),

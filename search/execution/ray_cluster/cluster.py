@@ -87,6 +87,8 @@ def _use_token() -> None:
     """A cluster of others: use the token that Ray keeps for this user, and keep it to the user."""
     given = os.environ.get(_TOKEN_FILE)
     file = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    if given and not file.is_file():
+        raise InputError(f"{_TOKEN_FILE} {quote(given)} is not a file; name that of the token")
     with suppress(OSError):
         about = file.stat()
         if about.st_uid == os.getuid() and about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -164,9 +166,11 @@ def _explained(error: BaseException, address: str, named: str) -> str:
             "program with the same Ray and Python as the cluster's"
         )
     if "InvalidAuthToken" in text or "uthentication" in text:
+        none = os.environ.get(_MODE) != "token"
+        why = "asks for a token, and there is none here" if none else "does not take our token"
         return (
-            f"{cluster} does not take our token; copy ~/.ray/auth_token of its "
-            f"head to this machine, or name the file by {_TOKEN_FILE}, and set {_MODE}=token"
+            f"{cluster} {why}; copy ~/.ray/auth_token of its head to this machine, or name a copy "
+            f"of it by {_TOKEN_FILE}"
         )
     if "Could not find any running Ray" in text:
         return (

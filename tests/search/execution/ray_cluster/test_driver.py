@@ -219,6 +219,8 @@ def test_nodes_join_and_leave(cluster, executors, tmp_path):
     [
         ({"address": "127.0.0.1:1"}, "nobody listens there .*ray start --head"),
         ({"token": "x" * 64}, "does not take our token; copy ~/.ray/auth_token .*RAY_AUTH_TOKEN"),
+        ({"token": None}, "asks for a token, and there is none here; copy ~/.ray/auth_token"),
+        ({"token_file": "nowhere"}, "RAY_AUTH_TOKEN_PATH .*nowhere' is not a file"),
         ({"ray_version": "2.9.0"}, "runs other versions: .*2.9.0"),
         ({"python_version": "3.9.1"}, "runs other versions: .*3.9.1"),
     ],
@@ -227,11 +229,14 @@ def test_nodes_join_and_leave(cluster, executors, tmp_path):
 def test_a_cluster_that_cannot_be_used_is_one_message(cluster, executors, tmp_path, given, message):
     address = given.get("address", cluster.address)
     token = tmp_path / "token"
-    token.write_text(given.get("token", cluster.token.read_text()))
+    token.write_text(given.get("token", cluster.token.read_text()) or "-" * 64)
+    file = tmp_path / given.get("token_file", token)
     said = {name: value for name, value in given.items() if name.endswith("version")}
     before = cluster.order("versions", **said)
     try:
-        environment = cluster.environment | {"RAY_AUTH_TOKEN_PATH": str(token)}
+        environment = cluster.environment | {"RAY_AUTH_TOKEN_PATH": str(file)}
+        if given.get("token", "") is None:
+            environment = {"HOME": str(tmp_path)}  # where Ray looks for a token
         other = SimpleNamespace(address=address, environment=environment)
         with pytest.raises(InputError, match=message) as caught:
             executors(other)

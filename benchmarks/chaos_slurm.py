@@ -258,7 +258,9 @@ class _Job:
         text = self._cluster.ask("scontrol", "show", "job", "-o", self.number)
         about = dict(re.findall(r"(\S+?)=(\S*)", text))
         state = about.get("JobState", "")
-        if state == "PENDING":
+        if "held" in about.get("Reason", ""):  # a node was lost while it was to start there
+            self._cluster.ask("scontrol", "release", self.number)
+        elif state == "PENDING":
             self._hurry(int(about.get("Restarts", "0")))
         elif state in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", *_KILLED):
             code, _, number = about.get("ExitCode", "0:0").partition(":")

@@ -12,7 +12,7 @@ from benchmarks.chaos_doors import DOOR, MARK, Process
 from benchmarks.chaos_faults import Fault, damage
 from benchmarks.chaos_places import Place
 from benchmarks.chaos_slurm import Allocation, Cluster, Jobs
-from benchmarks.chaos_study import Scene
+from benchmarks.chaos_study import PATIENCE, Scene
 
 _SUSPENDED = 45.0  # seconds; an agent that is silent for 40 s is given up
 _LIMIT = 150.0  # seconds in which Slurm enforces a time limit of a minute
@@ -42,6 +42,14 @@ def slurm_faults(long: bool) -> list[Fault]:
         _of_a_job("a job requeued", _requeue, killed=True, point="allocation"),
         Fault("an agent of the user's, by srun in a job", _by_srun, point="job"),
         Fault("agents of the user's, in an array", _as_array, point="job"),
+        Fault(
+            "jobs that end when they are idle",
+            _idle,
+            point="job",
+            without="allocation",
+            arguments=("--executor.idle_minutes", "0.02"),
+            waits=False,
+        ),
         damage("a log of Slurm's jobs", "logs/slurm/*", True, "job"),
         damage("a log of Slurm's jobs", "logs/slurm/*", False, "job"),
     ]
@@ -93,6 +101,13 @@ def _as_array(scene: Scene, place: Place, coordinator: Process, draw: random.Ran
     return f"job {number}" if number else ""
 
 
+def _idle(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
+    """Nodes are given back whenever a second passes without work."""
+    coordinator.wait(PATIENCE)
+    times = coordinator.text.count("leaves its node")
+    return f"{times} times" if times else ""
+
+
 def _work(scene: Scene) -> list[str]:
     folder = str(scene.folder)
     return [sys.executable, str(DOOR), "work", folder, "--count", "1", "--patience", "0.5"]
@@ -125,6 +140,7 @@ def _limit(cluster: Cluster, job: str, warning: str, draw: random.Random) -> str
     end = time.monotonic() + _LIMIT
     while job in cluster.jobs() and time.monotonic() < end:
         time.sleep(0.5)
+    cluster.ask("scontrol", "update", f"job={job}", "TimeLimit=60")  # of its next run
     return "left" if time.monotonic() < end else "it stayed"
 
 

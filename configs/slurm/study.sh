@@ -25,6 +25,13 @@
 # module load cuda
 # source venv/bin/activate
 
+case $(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%L) in
+[0-4]:[0-9][0-9]) # it would be saved and queued again without end
+    echo "error: the time limit is too short to save a study in; give at least --time=5" >&2
+    exit 2
+    ;;
+esac
+
 stop() {
     stopped=yes
     kill -TERM "$study" 2>/dev/null

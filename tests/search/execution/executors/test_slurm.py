@@ -228,5 +228,25 @@ def test_options_that_can_be_used():
     assert options.words[-2:] == ["--exclusive", "-wn7"]
 
 
-def test_the_script_is_one_of_bash():
-    subprocess.run(["bash", "-n", STUDY], check=True)
+@pytest.mark.parametrize(
+    ("left", "code", "output"),
+    [
+        ("1:30", 2, "error: the time limit is too short to save a study in"),
+        ("4:59", 2, "error: the time limit is too short to save a study in"),
+        ("5:00", 7, "search.py run --executor.name slurm"),
+        ("15:00", 7, "search.py run --executor.name slurm"),
+        ("4:00:00", 7, "search.py run --executor.name slurm"),
+        ("UNLIMITED", 7, "search.py run --executor.name slurm"),
+    ],
+)
+def test_a_job_that_would_be_requeued_without_end_does_not_begin(tmp_path, left, code, output):
+    for name, text in (("squeue", f"echo {left}"), ("python", 'echo "$@"; exit 7')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", STUDY, "run"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout[:35] + done.stderr[:53]) == (code, output)

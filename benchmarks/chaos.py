@@ -20,12 +20,13 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.chaos_doors import Doors
+from benchmarks.chaos_doors import Doors, Process
 from benchmarks.chaos_faults import Fault, can_mount, faults
 from benchmarks.chaos_places import Place, places, resume
 from benchmarks.chaos_plugins import plugin_faults
@@ -43,6 +44,7 @@ from benchmarks.chaos_study import (
 )
 from benchmarks.writing import write_report
 
+_MOST_STARTS = 3  # until a moment is reached
 _BETWEEN = 4  # checkpoints after the last finished run, at most
 
 
@@ -90,61 +92,87 @@ class Chaos:
 
     def strike(self, number: int, fault: Fault, place: Place, draw: random.Random) -> Outcome:
         """Let one fault happen, and look."""
-        begin = time.monotonic()
+        return self.strikes(number, [fault], place, draw)[0]
+
+    def strikes(
+        self, number: int, these: Sequence[Fault], place: Place, draw: random.Random
+    ) -> list[Outcome]:
+        """Let faults happen to one study, one after another, and look at its end."""
+        begin, fault = time.monotonic(), these[0]
         root = self._root / f"fault-{number}"
         root.mkdir(parents=True)
         expected = self.calm(fault)
         scene = Scene(root, self._doors, SETTINGS | fault.changes(root))
         fault.prepare(scene)
         last = len(expected.results) - 2
-        runs = draw.randint(last // 2 if fault.late else 0, last)
-        epochs = draw.randint(0, _BETWEEN)
-        outcome = Outcome(number, place.name, fault.name, f"after {runs} runs and {epochs} epochs")
+        late = last // 2 if any(one.late for one in these) else 0
+        moments = sorted((draw.randint(late, last), draw.randint(0, _BETWEEN)) for _ in these)
+        outcomes = [
+            Outcome(number + index, place.name, one.name, f"after {runs} runs and {epochs} epochs")
+            for index, (one, (runs, epochs)) in enumerate(zip(these, moments, strict=True))
+        ]
         with ExitStack() as stack:
             stack.callback(scene.close)
             if fault.setting is not None:
                 stack.enter_context(fault.setting(scene))
             try:
-                outcome.complaints = self._act(scene, fault, place, draw, runs, epochs, outcome)
+                found = self._act(scene, these, place, draw, moments, outcomes)
             except Exception as error:
-                outcome.complaints.append(f"{type(error).__name__}: {error}")
-            outcome.starts = len(scene.processes)
-            outcome.seconds = time.monotonic() - begin
-        if not outcome.complaints:
+                found = [f"{type(error).__name__}: {error}"]
+            for outcome in outcomes:
+                outcome.complaints = found
+                outcome.starts = len(scene.processes)
+                outcome.seconds = (time.monotonic() - begin) / len(outcomes)
+        if not found:
             shutil.rmtree(root, ignore_errors=True)
-        return outcome
+        return outcomes
 
     def _act(
         self,
         scene: Scene,
-        fault: Fault,
+        these: Sequence[Fault],
         place: Place,
         draw: random.Random,
-        runs: int,
-        epochs: int,
-        outcome: Outcome,
+        moments: Sequence[tuple[int, int]],
+        outcomes: Sequence[Outcome],
     ) -> list[str]:
-        first = place.begin(scene, *fault.arguments)
-        if fault.waits and scene.wait_for(runs, epochs, first):
-            end = time.monotonic() + 20
-            while not place.ready(scene) and first.code is None and time.monotonic() < end:
-                time.sleep(0.01)
-        outcome.detail = fault.strike(scene, place, first, draw) or "MISSED"
-        place.restore(scene)
-        begin = lambda: place.begin(scene, *fault.arguments)  # noqa: E731
+        fault = these[0]
+
+        def begin() -> Process:
+            return place.begin(scene, *fault.arguments)
+
+        process = begin()
+        for one, moment, outcome in zip(these, moments, outcomes, strict=True):
+            if one.waits and (process := _reach(scene, moment, process, begin)).code is None:
+                end = time.monotonic() + 20
+                while not place.ready(scene) and process.code is None and time.monotonic() < end:
+                    time.sleep(0.01)
+            outcome.detail = one.strike(scene, place, process, draw) or "MISSED"
+            place.restore(scene)
         found = []
-        if first.wait(fault.patience) is None:
-            found.append(f"did not end: {first.text.strip()[-300:]}")
+        if process.wait(fault.patience) is None:
+            found.append(f"did not end: {process.text.strip()[-300:]}")
             resume(scene)
-            first.struck = True
-            first.kill()
-        outcome.detail += f"; exit code {first.code}"
+            process.struck = True
+            process.kill()
+        outcomes[-1].detail += f"; exit code {process.code}"
         found += go_on(scene, begin)
         found += place.settle(scene)
         found += wait_until_gone(scene)
         if found:
             return found + messages(scene)
         return complaints(scene, self.calm(fault), fault.odd, fault.why)
+
+
+def _reach(
+    scene: Scene, moment: tuple[int, int], process: Process, begin: Callable[[], Process]
+) -> Process:
+    """Wait for a moment of the study, which an earlier fault may have ended: then it goes on."""
+    for _ in range(_MOST_STARTS):
+        if scene.wait_for(*moment, process) or process.code in (0, None):
+            break
+        process = begin()
+    return process
 
 
 def drawn(
@@ -163,11 +191,25 @@ def drawn(
     return found[:number]
 
 
+def grouped(pairs: Sequence[tuple[Fault, Place]], size: int) -> Iterator[tuple[list[Fault], Place]]:
+    """Faults that strike one study: the first of any kind, and others that need nothing of it."""
+    waiting = list(pairs)
+    while waiting:
+        first, place = waiting.pop(0)
+        group = [first]
+        for pair in [*waiting]:
+            if len(group) < size and pair[1] is place and pair[0].is_plain:
+                waiting.remove(pair)
+                group.append(pair[0])
+        yield group, place
+
+
 def _command(options: argparse.Namespace) -> str:
     """The command line, without folders of this machine."""
     words = ["python -m benchmarks.chaos"]
     words += [f"--{name}" for name in ("forked", "short") if getattr(options, name)]
     words += [f"--{n} {getattr(options, n)}" for n in ("faults", "seed", "places")]
+    words += [f"--together {options.together}"] if options.together > 1 else []
     return " ".join([*words, *([f"--only '{options.only}'"] if options.only else [])])
 
 
@@ -182,6 +224,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="pauses of 2 seconds")
     parser.add_argument("--root", type=Path, help="folder for the studies; kept where one fails")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--together", type=int, default=1, help="faults that strike one study")
     parser.add_argument("--add", action="store_true", help="keep what the report holds already")
     options = parser.parse_args()
     # A shell lets background jobs ignore Ctrl-C, nohup the end of the terminal; studies inherit it.
@@ -198,14 +241,15 @@ def main() -> None:
     chosen = [place for place in chosen if place.name not in skipped]
     known = [*faults(not options.short, can_mount(root / "disk")), *plugin_faults()]
     known += slurm_faults(not options.short)
-    chaos, outcomes = Chaos(root, doors), []
+    chaos = Chaos(root, doors)
+    outcomes: list[Outcome] = []
     try:
-        for number, (fault, place) in enumerate(
-            drawn(options.faults, draw, chosen, known, options.only)
-        ):
-            one = chaos.strike(number, fault, place, random.Random(f"{options.seed} {number}"))  # noqa: S311
-            print(one.line, flush=True)
-            outcomes.append(one)
+        pairs = drawn(options.faults, draw, chosen, known, options.only)
+        for group, place in grouped(pairs, options.together):
+            own = random.Random(f"{options.seed} {len(outcomes)}")  # noqa: S311
+            for one in chaos.strikes(len(outcomes), group, place, own):
+                print(one.line, flush=True)
+                outcomes.append(one)
     except KeyboardInterrupt:
         print("interrupted; what is known is written", flush=True)
     finally:

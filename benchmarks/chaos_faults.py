@@ -49,6 +49,10 @@ MAILBOX = {
 }
 
 
+def as_it_is(scene: Scene) -> None:
+    """Prepare nothing."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """A kind of fault.
@@ -77,13 +81,19 @@ class Fault:
     setting: Callable[[Scene], AbstractContextManager[None]] | None = None
     changes: Callable[[Path], dict[str, Any]] = lambda root: {}
     calm_changes: Mapping[str, Any] = field(default_factory=dict)
-    prepare: Callable[[Scene], None] = lambda scene: None
+    prepare: Callable[[Scene], None] = as_it_is
     arguments: tuple[str, ...] = ()
     odd: str = ""
     why: tuple[str, ...] = ()
     late: bool = False
     waits: bool = True
     patience: float = PATIENCE
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can strike a study that was begun for another fault."""
+        own = self.setting or self.arguments or self.calm_changes or self.odd
+        return self.waits and not own and self.prepare is as_it_is
 
     def happens_in(self, place: Place) -> bool:
         """Whether a place has what it strikes."""

@@ -1,5 +1,7 @@
-"""Reports of several runs become one."""
+"""Which faults strike one study, and how reports of several runs become one."""
 
+from benchmarks.chaos import grouped
+from benchmarks.chaos_faults import Fault, nothing
 from benchmarks.chaos_report import merged, tables
 
 
@@ -37,3 +39,16 @@ def test_harm_counts_until_the_same_fault_does_none_in_the_same_place():
     text = tables(both)
     assert "4 faults, 1 of which did harm; 0 came too late" in text
     assert "| kill | slurm | 1 | lost |" in text
+
+
+def test_faults_that_need_something_of_the_study_strike_it_first():
+    here, there = object(), object()
+    plain, other, own = (
+        Fault("plain", nothing),
+        Fault("other", nothing),
+        Fault("own", nothing, arguments=("--name", "x")),
+    )
+    pairs = [(own, here), (own, here), (plain, there), (plain, here), (other, there)]
+    groups = [([fault.name for fault in group], place) for group, place in grouped(pairs, 2)]
+    assert groups == [(["own", "plain"], here), (["own"], here), (["plain", "other"], there)]
+    assert [len(group) for group, _ in grouped(pairs, 1)] == [1] * 5

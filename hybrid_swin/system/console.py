@@ -1,5 +1,6 @@
 """The terminal as this program writes to it: names, paths and messages are plain text."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,8 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from hybrid_swin.errors.plain_text import harmless
+
+_UNBROKEN = 10_000  # columns
 
 
 class Console(console.Console):
@@ -22,6 +25,17 @@ class Console(console.Console):
         if console.Console().is_jupyter:
             options = {"force_terminal": False, **options}  # a kernel sets FORCE_COLOR
         super().__init__(markup=False, emoji=False, force_jupyter=False, **options)
+
+    @classmethod
+    def for_tables(cls) -> "Console":
+        """A console for rows to be searched and copied: broken on a terminal only.
+
+        Elsewhere lines are as long as they are, unless ``COLUMNS`` says how long they may be.
+        """
+        there = cls()
+        if there.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
+            return there
+        return cls(width=_UNBROKEN)
 
     def say(self, text: object, style: str | None = None) -> None:
         """Print a line as it stands: numbers get no colour, and it is not broken."""

@@ -26,7 +26,7 @@ def run(options: StatusOptions) -> int:
     pause = options.watch
     if pause is not None:
         check_ranges({"--watch": (pause, _SECONDS)})
-    folder, console = Path(options.study), Console()
+    folder, console = Path(options.study), Console.for_tables()
     if not is_study(folder) and (names := studies_in(folder)):
         if pause is not None:
             one = shlex.quote(str(folder / names[0]))

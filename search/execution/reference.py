@@ -1,4 +1,4 @@
-"""The reference row: a logistic regression on the pixels, which every network should beat."""
+"""The reference: a logistic regression on the pixels, which every network should beat."""
 
 import math
 import warnings

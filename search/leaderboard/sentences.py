@@ -74,7 +74,7 @@ def _best(board: Leaderboard) -> list[str]:
 
 
 def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """Which rows may be the best on test, and how each differs from the reference there."""
+    """Which rows may be the best on test, and how each differs from row R there."""
     if board.waiting:
         several = board.best is not None
         return [
@@ -119,12 +119,12 @@ def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         young += "change this"
     level = f"Holm, {percent(board.level)} over the table"
     name = rows_text([reference])
-    sentences = [f"On test against the reference row {name} ({why}; {level}): {text}{young}."]
+    sentences = [f"On test against row R, {name} ({why}; {level}): {text}{young}."]
     unpaired = [row for row in compared if row.difference_paired is False]
     if unpaired:
         sentences.append(
             "Compared without pairs of seeds (Welch, all seeds of both rows), which shows large "
-            f"differences only, since too few seeds are shared with the reference row: "
+            f"differences only, since too few seeds are shared with row R: "
             f"{rows_text(unpaired)}."
         )
     return sentences

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.errors import few
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
@@ -43,6 +44,7 @@ class Terminal:
         self._taken, self._expected = TimeTaken(), dict[str, int]()
         self._begun = self._last_line = time.monotonic()
         self._has_news = False  # whether a run has ended since the last line
+        self._told: tuple[float, str] | None = None  # the best that a line has named
         self._states: Counter[str] = Counter()
         self._errors: set[str] = set()
         self._live = Live(
@@ -127,15 +129,28 @@ class Terminal:
             self._tell()
 
     def _tell(self) -> None:
-        self._last_line, self._has_news = time.monotonic(), False
+        """What has changed since the last line; if no run has ended, how far those at work are."""
+        news, best = self._has_news, self._best if self._best != self._told else None
+        self._last_line, self._has_news, self._told = time.monotonic(), False, self._best
         names = ("stopped", "diverged", "infeasible", "failed")
         counts = [f"{self._states[name]} {name}" for name in names if self._states[name]]
         parts = [
             f"[{self._num_finished}/{self._of}] {', '.join(counts)}".strip(),
-            f"best so far {self._score(self._best[0])} {self._best[1]}" if self._best else "",
+            f"best so far {self._score(best[0])} {best[1]}" if best else "",
+            "" if news else self._at_work(),
             self._left(),
         ]
         self._print(", ".join(filter(None, parts)))
+
+    def _at_work(self) -> str:
+        """The first runs at work: ``trials/0003 at epoch 2/9``."""
+        runs = sorted(self._workers.items(), key=_by_number)
+        epochs = (
+            f"at epoch {data['epoch']}/{data['epochs']}" if data else "starting"
+            for _, (_, data) in runs
+        )
+        keys = (spec.key for _, (spec, _) in runs)
+        return few(map(" ".join, zip(keys, epochs, strict=True)), 2) if runs else ""
 
     def _tell_failure(self, spec: RunSpec, result: RunResult) -> None:
         """Why a run failed, at once elsewhere than on a terminal; each reason once."""

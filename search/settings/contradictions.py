@@ -31,7 +31,7 @@ def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterat
         (sampler in ("tpe", "gp"), "startup_trials", settings.sampler.startup_trials),
         (sampler == "nsga2", "population", settings.sampler.population),
     ):
-        if at_work and first >= trials:
+        if at_work and first >= trials and settings.sampler.name != "auto":  # which says so itself
             yield (
                 f"{sampler} learns nothing: sampler.{name} {first} draws all of {trials} trials "
                 "at random"

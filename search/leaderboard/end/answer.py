@@ -66,7 +66,7 @@ def beyond_text(question: Question, monitor: str) -> str:
 
 
 def base_of(board: Leaderboard) -> Row | None:
-    """The row that all others are asked against: the first baseline, or the reference row."""
+    """The row that all others are asked against: the first baseline, or row R."""
     rows = [row for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
     first = first_baseline(rows)
     if first is not None:

@@ -1,7 +1,7 @@
 """The questions that the answer of a study is made from, with corrected tests.
 
 Each retrained row against the first baseline, and each row against its controls: a family that is
-set before anything is trained. Without a retrained baseline, the reference row takes its place.
+set before anything is trained. Without a retrained baseline, row R takes its place.
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,7 @@ def render(status: Status) -> Lines:
 
 def render_list(statuses: Sequence[Status]) -> Table:
     """Several studies, a line each."""
-    table = _grid([Path(status.folder).name for status in statuses])
+    table = _grid(columns=6)
     for status in statuses:
         of = "" if status.total is None else f"/{'about ' * status.about}{status.total}"
         left = status.seconds_left if status.activity == "running" else None
@@ -123,7 +123,7 @@ def _at_work(status: Status) -> list[Table | Text]:
 def _training(status: Status, runs: Sequence[Training]) -> list[Table | Text]:
     if not runs:
         return []
-    table = _grid([run.key for run in runs])
+    table = _grid([run.key for run in runs], columns=6)
     for run in runs:
         epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
         score = "" if run.score is None else f"{status.monitor} {_score(run.score, status)}"
@@ -135,7 +135,7 @@ def _training(status: Status, runs: Sequence[Training]) -> list[Table | Text]:
 
 
 def _last(status: Status) -> Table:
-    table = _grid([run.key for run in status.last])
+    table = _grid([run.key for run in status.last], columns=6)
     for run in status.last:
         score = _score(run.score, status)
         ago = f"{seconds_text(run.ago)} ago"
@@ -183,8 +183,13 @@ def _plain(text: str) -> Text:
     return Text(unbroken(text), "cyan")
 
 
-def _grid(keys: Sequence[str] = ()) -> Table:
-    """Columns of which the first, keys to be copied, is never cut."""
+def _grid(keys: Sequence[str] = (), columns: int = 1) -> Table:
+    """Columns of which nothing is cut: where room is short, texts are broken.
+
+    Only ``keys`` in the first column, which are to be copied, stand whole.
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, min_width=max(map(len, keys), default=None))
+    for place in range(columns):
+        table.add_column(no_wrap=not place and bool(keys), overflow="fold")
+    table.columns[0].min_width = max(map(len, keys), default=None)
     return table

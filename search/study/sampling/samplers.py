@@ -57,7 +57,8 @@ def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, 
     if size is not None and size <= settings.trials:
         return "grid", f"all {size:,} combinations are no more than the {settings.trials:,} trials"
     startup = settings.sampler.startup_trials
-    late = f"it learns after the first {startup} trials only (sampler.startup_trials)"
+    late = f"it learns after the first {startup} trials only, and these are {settings.trials} "
+    late += "(sampler.startup_trials)"
     learns = startup < settings.trials
     if settings.rungs.first:
         return "tpe", "it learns from trials that a rung stopped as well" if learns else late

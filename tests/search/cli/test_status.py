@@ -78,6 +78,22 @@ def test_what_must_be_mended(tmp_path, monkeypatch, capsys, arguments, words):
     assert words in capsys.readouterr().err
 
 
+def test_nothing_is_cut_elsewhere_than_on_a_terminal_nor_where_room_is_short(
+    whole_study, capsys, monkeypatch
+):
+    name, word = "study-" + "n" * 60, "conv(kernel=7)+w_msa(attention=cosine;small_map=pad):gate"
+    study = whole_study(name)
+    study.trial(15, 0.9, word)
+    (study.folder / "study.json").write_text("{}")
+    for columns in ("", "60"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for given in (study.folder, study.folder.parent):
+            assert main(["status", str(given)]) == 0
+        text = capsys.readouterr().out
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text
+        assert (name in text.splitlines()[-1] and word in text) == (not columns)
+
+
 def test_a_folder_of_studies_lists_them(whole_study, capsys):
     one = whole_study("one")
     whole_study("other")

@@ -78,7 +78,7 @@ def test_shared_seeds_are_paired_and_others_are_not(fill):
     paired = {row.study: row.difference_paired for row in board.rows[1:] if row.rank}
     assert paired == {"a": True, "same": True, "other": False, "drawn": False}
     text = " ".join(sentences(board))
-    assert "too few seeds are shared with the reference row: #4, #5, #6, #7." in text
+    assert "too few seeds are shared with row R: #4, #5, #6, #7." in text
     assert "The studies validate on different images" in text
     alone = Leaderboard.from_folder(a.folder)
     first, other = alone.rows[1], next(row for row in board.rows if row.label == "shared")

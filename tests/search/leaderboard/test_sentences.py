@@ -22,7 +22,7 @@ def test_a_finished_study(whole_study):
     assert "Best by validation: w_msa+mdta, 95.7% (mean of 5 fresh seeds, 98.75% interval" in text
     assert "since it was chosen among 4 rows" in text
     assert "May be the best on test, a set that contains it with 95%: #1 w_msa+mdta, #2" in text
-    assert "On test against the reference row #1 w_msa+mdta (the best by the score of the" in text
+    assert "On test against row R, #1 w_msa+mdta (the best by the score of the" in text
     assert "not shown different: #2 w_msa+conv; shown worse: #3 conv(kernel=7)" in text
     assert "the 3 chosen by the search went from 96.5%" in text  # the baseline was not chosen
     assert "the baseline, which no score chose, from 90.0% to" in text
@@ -54,7 +54,7 @@ def test_a_row_better_on_test_than_the_best_by_validation_is_told(make_study):
     study.finalist("b", [0.8] * 5, label="second", skill=3.0)
     text = said(study)
     assert "contains it with 95%: only #2 second; the best by validation is not among" in text
-    assert "against the reference row #1 first" in text and "shown better: #2 second." in text
+    assert "against row R, #1 first" in text and "shown better: #2 second." in text
     assert "shown worse" not in text
 
 
@@ -85,7 +85,7 @@ def test_rows_that_share_no_seeds_are_said_to_be_unpaired(make_study):
     study.finalist("a", [0.9] * 3, label="first")
     study.finalist("b", [0.8] * 3, label="second", split_hash="another draw of validation")
     text = said(study)
-    assert "too few seeds are shared with the reference row: #2 second." in text
+    assert "too few seeds are shared with row R: #2 second." in text
     assert "differ in their splits (split_hash)" in text
 
 
@@ -183,7 +183,7 @@ def test_more_loss_on_test_is_worse(make_study):
             changes = {"candidate_id": candidate, "stage": "final", "seed_index": seed}
             key = f"finalists/{candidate}/{seed}"
             study.run(key, "finalist", loss, candidate, test=told, **changes)
-    assert "reference row #2 high" in said(study) and "shown better: #1 low." in said(study)
+    assert "row R, #2 high" in said(study) and "shown better: #1 low." in said(study)
 
 
 def test_cautions(make_study):
@@ -437,7 +437,7 @@ def test_one_retrained_row_was_chosen_among_none(make_study):
     study.finalist("a", [0.9] * 3)
     text = said(study)
     assert "95% interval over seeds" in text and "chosen among" not in text
-    assert "against the reference row" not in text and "May be the best" not in text
+    assert "against row R" not in text and "May be the best" not in text
 
 
 def test_without_test_nothing_is_said_of_it(make_study):

@@ -83,7 +83,27 @@ def test_long_trainings_are_heard_of_too(plain, clock):
         clock.now += 4.0
         data = {"epoch": epoch + 1, "epochs": 9, "score": 0.25}
         plain.view.epoch(run(), "worker-0", data)
-    assert plain.lines == ["[0/10]"]  # after half a minute, since no run has ended
+    # after half a minute, since no run has ended
+    assert plain.lines == ["[0/10], trials/0000 at epoch 8/9"]
+
+
+def test_lines_say_what_is_new(plain, clock):
+    """The best once, and how far the trainings at work are where none has ended."""
+    for worker in range(3):
+        plain.view.started(run(worker), f"worker-{worker}")
+    clock.now = 6.0
+    plain.view.finished(run(2), ended(0.5), "worker-2")
+    for epoch in (1, 2):
+        clock.now += 40.0
+        plain.view.epoch(run(0), "worker-0", {"epoch": epoch, "epochs": 9, "score": 0.25})
+    clock.now += 6.0
+    plain.view.finished(run(0), ended(0.25), "worker-0")
+    assert plain.lines == [
+        "[1/10], best so far 50.0% w_msa (trials/0002), about 9 s left",
+        "[1/10], trials/0000 at epoch 1/9, trials/0001 starting, about 9 s left",
+        "[1/10], trials/0000 at epoch 2/9, trials/0001 starting, about 9 s left",
+        "[2/10], about 8 s left",
+    ]
 
 
 def test_time_that_passes_without_news_gives_lines_too(plain, clock):

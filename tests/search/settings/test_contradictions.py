@@ -15,6 +15,8 @@ from search.settings.study import (
     StudyObjective,
     StudySettings,
 )
+from search.space.space import Space
+from search.study.sampling.samplers import choose_sampler
 
 IMAGES = RungSettings(over="images", first=100)
 CASES = {
@@ -63,11 +65,28 @@ def test_what_changes_nothing_is_said(words, sampler, given):
     settings = StudySettings()
     for part in ("rungs", "sampler", "budget"):
         known = {k: v for k, v in given.items() if hasattr(getattr(settings, part), k)}
+        known |= {"name": sampler} if part == "sampler" else {}
         changed = dataclasses.replace(getattr(settings, part), **known)
         settings = dataclasses.replace(settings, **{part: changed})
     (said,) = without_effect(settings, 20, sampler)
     assert words in said
     assert not list(without_effect(dataclasses.replace(settings, trials=0), 20, sampler))
+
+
+def test_a_start_that_is_drawn_at_random_is_said_once():
+    """Where the sampler is chosen by itself, its reason says so."""
+    settings = StudySettings(trials=4)
+    network = {
+        "image_size": 8,
+        "in_channels": 1,
+        "mlp_ratio": {"from": 2, "to": 4},
+        "stages": [{"width": 8, "depth": 1, "num_heads": 1, "blocks": ["conv"]}],
+    }
+    _, why = choose_sampler(settings, Space(network, {}))
+    assert (
+        why == "it learns after the first 6 trials only, and these are 4 (sampler.startup_trials)"
+    )
+    assert not [note for note in without_effect(settings, 20, "tpe") if "startup" in note]
 
 
 def test_nothing_is_said_of_settings_at_work():

@@ -136,13 +136,17 @@ class EpochBatches(Sampler[_Indices]):
         yield from np.split(order[: self._drawn], self._cuts)
 
 
-def make_loader(images: Dataset[_B], batches: Sampler[Any], num_workers: int) -> DataLoader[_B]:
+def make_loader(
+    images: Dataset[_B], batches: Sampler[Any], num_workers: int, to_gpu: bool = False
+) -> DataLoader[_B]:
     """A loader that leaves the random numbers of the training alone.
 
     Args:
         images: gives a batch by what ``batches`` gives.
         batches: of an epoch.
         num_workers: processes that prepare them.
+        to_gpu: they go to a CUDA GPU, faster from memory that is pinned. Where they do not, pinned
+            memory would still take some of a GPU's.
     """
     return DataLoader(
         images,
@@ -151,7 +155,7 @@ def make_loader(images: Dataset[_B], batches: Sampler[Any], num_workers: int) ->
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         collate_fn=_as_it_is,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=to_gpu,
         generator=torch.Generator(),  # else each epoch would draw from the global one
     )
 

@@ -126,6 +126,7 @@ class ImageData(LightningDataModule):
             SplitImages(self._normalised, self.images.labels, indices),
             EpochBatches(len(indices), self.batch_size, seed, epoch_images),
             self._settings.num_workers,
+            self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
 
 

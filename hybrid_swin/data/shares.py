@@ -134,6 +134,7 @@ def _cutting(make: Any, rank: int, ranks: int, turns: int) -> Any:
         if not isinstance(images, SplitImages) or not isinstance(batches, EpochBatches):
             return Cut(loader, rank, ranks, turns)
         parts = _SharesOfSplit(images), _CutPositions(batches, rank, ranks, turns)
-        return make_loader(*parts, cast(DataLoader[Any], loader).num_workers)
+        ours = cast(DataLoader[Any], loader)
+        return make_loader(*parts, ours.num_workers, ours.pin_memory)
 
     return cut_loader

@@ -115,7 +115,8 @@ def fit(
         weights_prefix: which network ``init`` means, if it holds several (see ``load_weights``).
 
     Raises:
-        InputError: settings that do not fit each other, or a folder of another training.
+        InputError: settings that do not fit each other, a folder of another training, or fewer
+            GPUs than processes.
         SaveError: a checkpoint could not be written; the one before is intact.
         OutOfMemoryError: memory ran out; more micro-batches need less.
     """
@@ -123,6 +124,7 @@ def fit(
     check_classes(variant)
     processes = processes or Processes()
     device = resolve_accelerator(accelerator)
+    processes.take_device(device)
     precision = resolve_precision(recipe.precision, device, count_cost(variant).macs)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

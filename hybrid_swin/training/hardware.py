@@ -1,5 +1,6 @@
 """What a training runs on: accelerator, precision, the device's name, peak memory."""
 
+import os
 import platform
 import sys
 from contextlib import suppress
@@ -8,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from hybrid_swin.errors import InputError, did_you_mean
+from hybrid_swin.errors import InputError, did_you_mean, quote
 from hybrid_swin.spec.recipe import Precision
 
 # Below so many MACs an image, autocast's casts are taken to cost more than bf16 products save on a
@@ -36,8 +37,19 @@ def resolve_accelerator(accelerator: str) -> str:
             if is_here and accelerator in (name, "auto", "gpu"):
                 return name
     if accelerator not in ("auto", "cpu"):
-        raise InputError(f"accelerator {accelerator!r} is not on this machine; choose auto or cpu")
+        why = "" if accelerator == "mps" else _why_no_gpu()
+        raise InputError(
+            f"accelerator {accelerator!r} is not on this machine{why}; choose auto or cpu"
+        )
     return "cpu"
+
+
+def _why_no_gpu() -> str:
+    """What hides a GPU that may be there; '' if unknown."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f": this torch ({torch.__version__}) is built without CUDA"
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if given is None else f": CUDA_VISIBLE_DEVICES={quote(given)} shows none"
 
 
 def resolve_precision(

@@ -22,6 +22,7 @@ from torch import distributed, nn
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 from torch.nn.parallel import DistributedDataParallel
 
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.errors.plain_text import message_of
 
 _HERE = "127.0.0.1"
@@ -72,6 +73,23 @@ class Processes:
         store = TCPStore(_HERE, port, count, is_master=False, wait_for_workers=False)
         return cls(rank, count, store)
 
+    def take_device(self, device: str) -> None:
+        """Have this process use the GPU of its rank from now on, and no memory of another one.
+
+        Raises InputError if CUDA shows this process fewer than there are processes.
+        """
+        if device != "cuda" or self.count == 1:
+            return
+        seen = torch.cuda.device_count()
+        if self.count > seen:
+            names = os.environ.get("CUDA_VISIBLE_DEVICES")
+            given = "" if names is None else f" (CUDA_VISIBLE_DEVICES={quote(names)})"
+            raise InputError(
+                f"a training over {self.count} devices sees {seen} GPU{'s' * (seen != 1)} "
+                f"here{given}; give workers.devices at most {max(1, seen)}"
+            )
+        torch.cuda.set_device(self.rank)
+
     @contextmanager
     def connected(self, device: str, name: str) -> Iterator[None]:
         """Let them compute together inside; one process needs no other.
@@ -93,9 +111,9 @@ class Processes:
         own: dict[str, Any] = {}
         if device == "cuda":
             own["device_id"] = torch.device("cuda", self.rank)
-            torch.cuda.set_device(own["device_id"])
-        elif sys.platform == "linux":  # else gloo asks for an address of this machine's name
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        if sys.platform == "linux":  # else they listen at an address of this machine's name
+            for library in ("GLOO", "NCCL"):
+                os.environ.setdefault(f"{library}_SOCKET_IFNAME", "lo")
         distributed.init_process_group(
             "nccl" if device == "cuda" else "gloo",
             store=PrefixStore(name, self.store),

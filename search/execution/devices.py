@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hybrid_swin.errors import InputError
+from search.execution.machine import MIG
 from search.settings.experiment import WorkerSettings
 
 
@@ -15,6 +16,11 @@ def shared_out(gpus: Sequence[str], workers: WorkerSettings) -> list[str]:
         InputError: there are too few GPUs for one training, or for so many workers.
     """
     each = workers.devices
+    if each > 1 and gpus and gpus[0].startswith(MIG):
+        raise InputError(
+            f"workers.devices {each}: parts of a GPU ({gpus[0][:40]}) do not train together; set "
+            "workers.devices to 1, and each part gets a worker"
+        )
     groups = [",".join(gpus[i : i + each]) for i in range(0, len(gpus) - each + 1, each)]
     if not groups:
         raise InputError(

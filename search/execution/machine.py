@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
+MIG = "MIG-"  # how the names of parts of a GPU begin
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -25,7 +26,8 @@ def visible_gpus(accelerator: str) -> list[str]:
     """The GPUs that this process may use, by the names that its workers must be given.
 
     Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
-    Empty for an accelerator that is not CUDA.
+    Empty for an accelerator that is not CUDA. Of parts of a GPU (MIG) CUDA shows one to a process,
+    and each worker can have another.
     """
     import torch
 
@@ -36,6 +38,8 @@ def visible_gpus(accelerator: str) -> list[str]:
     count = torch.cuda.device_count()
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     named = [name.strip() for name in given.split(",") if name.strip()]
+    if named and all(name.startswith(MIG) for name in named):
+        return named
     return (named or [str(index) for index in range(count)])[:count]
 
 

@@ -1,5 +1,7 @@
 """Batches in shares: the same images and order, and of our own sources no image read twice."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule
@@ -62,6 +64,19 @@ def test_processes_that_prepare_batches_give_the_same_shares():
         pairs = zip(here.val_dataloader(), there.val_dataloader(), strict=True)
         for mine, theirs in pairs:
             assert torch.equal(mine[0], theirs[0]) and mine[2] == theirs[2]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_memory_is_pinned_for_a_gpu_alone(monkeypatch, device):
+    """A worker on the CPU would take memory of a GPU that others use."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    data = digits()
+    assert not data.val_dataloader().pin_memory
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(strategy=strategy)
+    with cut(data, 1, 2, 1):
+        parts = data.val_dataloader()
+    assert data.val_dataloader().pin_memory == parts.pin_memory == (device == "cuda")
 
 
 class Own(LightningDataModule):

@@ -67,6 +67,27 @@ def test_refuses_fp16_on_a_cpu_and_devices_that_are_not_there(monkeypatch):
             resolve_accelerator(name)
 
 
+@pytest.mark.parametrize(
+    ("cuda", "visible", "words"),
+    [
+        (None, None, r"this torch \(.*\) is built without CUDA; choose auto or cpu"),
+        ("12.8", "", "CUDA_VISIBLE_DEVICES='' shows none; choose"),
+        ("12.8", "-1", "CUDA_VISIBLE_DEVICES='-1' shows none; choose"),
+        ("12.8", None, "is not on this machine; choose"),
+    ],
+)
+def test_what_hides_a_gpu_is_said(monkeypatch, cuda, visible, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", None, raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(InputError, match=words):
+        resolve_accelerator("gpu")
+
+
 def test_the_device_is_named_with_its_threads():
     assert f"{torch.get_num_threads()} thread" in device_name("cpu")
 

@@ -4,6 +4,7 @@ Rank 1 is this file run as a script, which does the same trainings as the test.
 """
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 import lightning.pytorch as L
 import pytest
 import torch
+from torch._C._distributed_c10d import TCPStore
 from torch.utils.data import DataLoader, TensorDataset
 
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.shares import Cut
+from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec import registry
@@ -24,6 +27,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.system.processes import python_environment
+from hybrid_swin.training import processes as module
 from hybrid_swin.training.fit import evaluate, fit
 from hybrid_swin.training.processes import Processes, may_leave_out
 from hybrid_swin.training.resume import load_state
@@ -236,6 +240,49 @@ def test_shares_hold_each_image_once(whole):
     # the mean over shares of what each weighs is the mean over images
     means = [share.weight * float(x.float().mean()) for x, _, share in taken]
     assert sum(means) / len(means) == pytest.approx(float(images.float().mean()))
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """Four GPUs that are only talked about; what is asked of them."""
+    asked = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", asked.append)
+    group = module.distributed
+    monkeypatch.setattr(group, "init_process_group", lambda *a, **k: asked.append((a, k)))
+    monkeypatch.setattr(group, "destroy_process_group", lambda: asked.append("destroyed"))
+    for library in ("NCCL", "GLOO"):
+        monkeypatch.delenv(f"{library}_SOCKET_IFNAME", raising=False)
+    return asked
+
+
+def test_each_process_takes_the_gpu_of_its_rank_and_stays_on_this_machine(fake_cuda):
+    store = TCPStore("127.0.0.1", 0, 2, is_master=True, wait_for_workers=False)
+    third = Processes(2, 4, store)
+    third.take_device("cuda")
+    assert fake_cuda == [2]
+    with third.connected("cuda", "training"):
+        (backend,), options = fake_cuda[1]
+        assert (backend, options["device_id"]) == ("nccl", torch.device("cuda", 2))
+        assert (options["rank"], options["world_size"]) == (2, 4)
+        assert options["timeout"].days == 7  # what started it says when silence is too long
+        assert os.environ["NCCL_SOCKET_IFNAME"] == "lo"
+    assert fake_cuda[2:] == ["destroyed"]
+    Processes().take_device("cuda")  # one process takes what torch takes
+    third.take_device("cpu")
+    assert len(fake_cuda) == 3
+
+
+def test_fewer_gpus_than_devices_are_said(fake_cuda, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-a1,MIG-b2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError) as error:
+        Processes(1, 2).take_device("cuda")
+    assert str(error.value) == (
+        "a training over 2 devices sees 1 GPU here (CUDA_VISIBLE_DEVICES='MIG-a1,MIG-b2'); give "
+        "workers.devices at most 1"
+    )
+    assert fake_cuda == []
 
 
 def test_only_plug_ins_are_searched_for_unused_parameters(write_plugin):

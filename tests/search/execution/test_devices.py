@@ -37,6 +37,13 @@ def test_more_gpus_than_there_are(settings, words):
     assert all(word in str(error.value) for word in words)
 
 
+def test_parts_of_a_gpu_do_not_train_together():
+    parts = ["MIG-a1", "MIG-b2"]
+    assert shared_out(parts, WorkerSettings()) == parts
+    with pytest.raises(InputError, match=r"devices 2: parts of a GPU \(MIG-a1\) .* to 1"):
+        shared_out(parts, WorkerSettings(devices=2))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

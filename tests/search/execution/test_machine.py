@@ -87,6 +87,9 @@ def test_what_slurm_grants_on_this_node_is_kept(machine, monkeypatch, granted, e
         ("GPU-8f6d, GPU-1a2b", 2, ["GPU-8f6d", "GPU-1a2b"]),
         ("5,-1,6", 1, ["5"]),  # CUDA ends at the first that is none
         ("0,9", 1, ["0"]),
+        ("-1", 0, []),
+        # CUDA shows the first part to a process; each worker is a process of its own
+        ("MIG-a1,MIG-b2", 1, ["MIG-a1", "MIG-b2"]),
     ],
 )
 def test_workers_get_the_gpus_that_this_process_was_given(monkeypatch, given, count, expected):

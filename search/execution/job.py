@@ -1,5 +1,6 @@
 """Where workers run: one contract, several places."""
 
+import math
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -135,8 +136,11 @@ class Executor(Runner, Protocol):
     def waiting(self) -> str:
         """Why submitted jobs do not begin, for a person; empty if workers are merely busy."""
 
-    def wait_until_ready(self) -> None:
-        """Wait for the first worker. Raises InputError if there will be none."""
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
+        """Wait for the first worker, for so many seconds at most; whether there is one by then.
+
+        Raises InputError if there will be none.
+        """
 
     def close(self, whole: bool = False) -> None:
         """End all workers, at once, and wait until they are gone.

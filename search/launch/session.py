@@ -35,6 +35,7 @@ from search.records.receipt import differences_from, write_receipt
 from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
 from search.reporting.status.progress_file import ProgressFile
+from search.reporting.status.progress_writer import ProgressWriter
 from search.reporting.terminal import Terminal
 from search.reporting.wandb.board import WandbBoard
 from search.settings.experiment import ExperimentSettings
@@ -42,6 +43,7 @@ from search.study.deadline import Deadline, TimePlan
 
 Result = TypeVar("Result")
 _BATCH_TO_CHECK = 2  # images
+_LOOK = 1.0  # seconds between two writings of why nothing begins
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Session:
             start_workers(self._settings, lookahead, self._console.print) as executor,
         ):
             self._executor: Executor = executor
+            self._progress = ProgressWriter(self._folder, executor, "its images are read")
             yield
 
     def bind(
@@ -105,7 +108,8 @@ class Session:
         of the candidates that a study begins with. Raises InputError as `bind_settings`, or if
         workers cannot start.
         """
-        self._executor.wait_until_ready()
+        while not self._executor.wait_until_ready(_LOOK):
+            self._progress.look()
         self._common = dict(prepared.job_settings)
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         automatic = {"precision": self._common["precision"], **automatic}
@@ -129,7 +133,7 @@ class Session:
         self._board = WandbBoard(self._folder)
         self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
         executor, workers = self._executor, self._settings.workers
-        view = ProgressFile(self._terminal, self._folder, executor, self._board.notify)
+        view = ProgressFile(self._terminal, self._progress, self._board.notify)
         dispatcher = Dispatcher(
             self._folder,
             executor,

@@ -79,12 +79,19 @@ def test_two_machines_train_what_the_coordinator_s_own_does_not(tiny, doors, els
     tiny.run()
     expected = digest(tiny)
     (tiny.root / "runs" / "tiny").rename(tiny.root / "calm")
+    folder = str(tiny.folder)
     first = tiny.start("--executor.name", "agents")
-    wait_until(lambda: (tiny.folder / "lock").exists(), first)
+    said = lambda: json.loads(doors.open("status", folder, "--format", "json").communicate()[0])  # noqa: E731
+    wait_until(lambda: (tiny.folder / "progress.json").exists(), first)
+    wait_until(lambda: "no machine has joined" in said()["why_waiting"], first)
     agents = [doors.open("work", place, "--count", "1") for place in (str(tiny.folder), elsewhere)]
     wait_until(lambda: len(list(tiny.folder.glob("trials/*/result.json"))) >= 2, first)
     first.kill()
     first.communicate(PATIENCE)
+    killed = time.monotonic()
+    boxes = lambda: [file.read_text() for file in tiny.folder.glob("agents/*/to_coordinator.jsonl")]  # noqa: E731
+    wait_until(lambda: all('"forgot"' in box for box in boxes()), agents[0])
+    assert time.monotonic() - killed < 20  # it was on their machine
     second = tiny.start("--executor.name", "agents")
     wait_until(lambda: len(list(tiny.folder.glob("trials/*/result.json"))) >= 4, second)
     agents[0].kill()

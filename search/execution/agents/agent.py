@@ -40,7 +40,7 @@ from search.execution.executors import local
 from search.execution.forked_workers import server
 from search.execution.job import Event, Job
 from search.execution.other_process import OtherProcess
-from search.execution.reminder import Reminder
+from search.execution.waiting import Reminder
 from search.records.locking.owner import LOCK, this_process
 from search.records.study_folder import RECEIPT
 from search.statistics.formatting import counted

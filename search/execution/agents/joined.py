@@ -1,5 +1,6 @@
 """An executor and the agents that join it, as one."""
 
+import math
 import time
 from collections import deque
 
@@ -20,6 +21,7 @@ class Joined:
     def __init__(self, own: Executor, agents: Agents) -> None:
         self._own, self._agents = own, agents
         self._queue: deque[Job] = deque()
+        self._ready = False
 
     @property
     def slots(self) -> int:
@@ -38,12 +40,15 @@ class Joined:
 
     @property
     def waiting(self) -> str:
-        """Why jobs do not begin."""
+        """Why jobs do not begin, or why none could."""
+        if not self._ready:
+            return self._own.waiting or "its workers start"
         return self._own.waiting if self._queue else ""
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
         """Wait for the executor's own first worker. Raises InputError if there will be none."""
-        self._own.wait_until_ready()
+        self._ready = self._own.wait_until_ready(timeout)
+        return self._ready
 
     def submit(self, job: Job) -> None:
         """Take a job; one that goes on comes before those that begin, for which others may wait."""

@@ -1,5 +1,6 @@
 """Only agents: machines that join by themselves (`work`); this one trains nothing."""
 
+import math
 import shlex
 import time
 from dataclasses import dataclass
@@ -7,8 +8,8 @@ from dataclasses import dataclass
 from hybrid_swin.system.program import door
 from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Place
+from search.execution.waiting import Reminder, wait_for
 
-_SAY_AGAIN = 60.0  # seconds
 _LOOK_AGAIN = 0.5  # seconds
 
 
@@ -29,23 +30,29 @@ class OnlyAgents(NoWorkers):
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._last_note = -_SAY_AGAIN
+        self._reminder = Reminder(place.say)
 
     @property
     def waiting(self) -> str:
         """Why jobs wait."""
-        if self._place.agents.present:
+        if self._place.agents.slots:
             return ""
+        if names := sorted(self._place.agents.names):
+            return f"{', '.join(names)} starts its workers"
         return (
             "no machine has joined; on one that sees the folder, give "
             f"`{door()} work {shlex.quote(str(self._place.folder.absolute()))}`"
         )
 
-    def wait_until_ready(self) -> None:
-        """Wait for the first agent, however long that takes."""
-        while not self._place.agents.slots:
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
+        """Wait for the first agent."""
+        agents = self._place.agents
+
+        def look(seconds: float) -> None:
             self._note()
-            self._place.agents.events(_LOOK_AGAIN)
+            agents.events(min(seconds, _LOOK_AGAIN))
+
+        return wait_for(lambda: agents.slots > 0, look, timeout)
 
     def events(self, timeout: float) -> list[Event]:
         """None, ever."""
@@ -55,9 +62,7 @@ class OnlyAgents(NoWorkers):
         return []
 
     def _note(self) -> None:
-        if self.waiting and time.monotonic() - self._last_note >= _SAY_AGAIN:
-            self._last_note = time.monotonic()
-            self._place.say(self.waiting)
+        self._reminder.tell("" if self._place.agents.present else self.waiting)
 
     def close(self, whole: bool = False) -> None:
         """There is nothing to end."""

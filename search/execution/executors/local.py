@@ -6,6 +6,7 @@ coordinator that is killed leaves nothing behind; it ignores Ctrl-C, which is th
 """
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -25,11 +26,11 @@ from search.execution.devices import check_one_device, shared_out
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
 from search.execution.job import Event, Job, Node, Place, fed_workers
 from search.execution.machine import cpu_workers, visible_gpus
+from search.execution.waiting import wait_for
 from search.settings.experiment import WorkerSettings
 
 # Workers that die so often in a row before they begin a job will not get better.
 _STILLBORN_LIMIT = 3
-_LOOK_AGAIN = 1.0  # seconds
 _TIME_TO_DIE = 2.0  # seconds from a closed pipe to the end of its process
 
 
@@ -138,13 +139,12 @@ class LocalExecutor:
     def _num_jobs(self) -> int:
         return len(self._queue) + sum(worker.job is not None for worker in self._workers)
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
         """Wait for the first worker, which has then imported all that trainings need.
 
         Raises InputError if workers end before that.
         """
-        while not any(worker.ready for worker in self._workers):
-            self.events(_LOOK_AGAIN)
+        return wait_for(lambda: any(one.ready for one in self._workers), self.events, timeout)
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts when a worker is free."""

@@ -7,6 +7,7 @@ has started itself.
 """
 
 import importlib.util
+import math
 import os
 import time
 from collections import deque
@@ -19,10 +20,9 @@ from hybrid_swin.spec.values import Range, Word
 from search.execution.job import Event, Job, Node, Place
 from search.execution.ray_cluster.driver_process import DriverProcess
 from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
+from search.execution.waiting import Reminder, wait_for
 
 _TO_ANSWER = 180.0  # seconds
-_LOOK_AGAIN = 1.0  # seconds
-_SAY_AGAIN = 60.0  # seconds after which a person is told once more why nothing begins
 _COPY = "/runtime_resources/working_dir_files/"  # where Ray puts what a job brings along
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
 
@@ -129,7 +129,7 @@ class RayExecutor:
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
         self._pending: deque[Event] = deque()
-        self._starts, self._last_notice, self._next_notice = 0, "", 0.0
+        self._starts, self._reminder = 0, Reminder(place.say)
         self._closed = False
         self._start()
 
@@ -158,13 +158,16 @@ class RayExecutor:
         """Why no worker begins; empty if there are workers."""
         return self._waiting
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
         """Wait for the first worker, and say why there is none yet.
 
         Raises InputError if there will be none.
         """
-        while not self._ready:
-            self._pending += self._receive(_LOOK_AGAIN)
+
+        def look(seconds: float) -> None:
+            self._pending += self._receive(seconds)
+
+        return wait_for(lambda: self._ready > 0, look, timeout)
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts when a worker is free."""
@@ -254,16 +257,8 @@ class RayExecutor:
 
     def _say_waiting(self) -> None:
         """Tell at once why nothing begins, and again while that lasts."""
-        now = time.monotonic()
-        idle = not self._ready or (self._jobs and not self._begun)
-        if (
-            self._waiting
-            and idle
-            and (self._waiting != self._last_notice or now > self._next_notice)
-        ):
-            self._place.say(f"waiting: {self._waiting}")
-            self._next_notice = now + _SAY_AGAIN
-        self._last_notice = self._waiting
+        is_idle = not self._ready or (self._jobs and not self._begun)
+        self._reminder.tell(f"waiting: {self._waiting}" if self._waiting and is_idle else "")
 
     def _bury(self) -> list[Event]:
         """The driver has ended: with its cluster, or by itself."""

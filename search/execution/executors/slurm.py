@@ -4,6 +4,7 @@ The work is done by agents (``search.execution.agents``), on nodes that see the 
 they are only started and watched: as steps of the allocation in which the command runs, or as jobs.
 """
 
+import math
 import os
 import re
 import time
@@ -126,8 +127,11 @@ class Hosts(Protocol):
     def waiting(self) -> str:
         """Why no agent runs, for a person; empty if one does."""
 
-    def wait_until_ready(self) -> None:
-        """Wait as long as it is known to be short. Raises InputError if no agent will come."""
+    def wait_until_ready(self, timeout: float) -> bool:
+        """Wait if that is known to be short; whether work may begin.
+
+        Raises InputError if no agent will come.
+        """
 
     def tend(self) -> list[Event]:
         """Look after the agents, and say what the end of some means. Raises InputError."""
@@ -153,9 +157,9 @@ class SlurmExecutor(NoWorkers):
         """Why no agent runs."""
         return self._hosts.waiting
 
-    def wait_until_ready(self) -> None:
-        """Wait as long as it is known to be short. Raises InputError if no agent will come."""
-        self._hosts.wait_until_ready()
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
+        """Wait if that is known to be short. Raises InputError if no agent will come."""
+        return self._hosts.wait_until_ready(timeout)
 
     def events(self, timeout: float) -> list[Event]:
         """Look after the agents; waits at most ``timeout`` seconds for news."""

@@ -20,10 +20,10 @@ from search.execution.slurm.job_script import (
 from search.execution.slurm.jobs import Jobs, check_submission, last_line
 from search.execution.slurm.parting import Parting
 from search.execution.slurm.queue import VANISHED, SlurmJob
+from search.execution.waiting import Reminder
 from search.settings.experiment import WorkerSettings
 
 _STILLBORN_LIMIT = 3  # jobs in a row that end before their agent joins
-_SAY_AGAIN = 60.0  # seconds
 _GPUS = re.compile(r"(?:^|[,/])gpus?(?::[A-Za-z][^:,]*)?(?::(\d+))?")
 
 
@@ -91,15 +91,16 @@ class AgentJobs:
         self._by_job: dict[str, list[str]] = {}  # agents that have come, by their jobs
         self._joined: set[str] = set()  # jobs whose agent works, or has worked
         self._stillborn = 0
-        self._last_words, self._spoke_at = "", -_SAY_AGAIN
+        self._reminder = Reminder(place.say)
 
     @property
     def waiting(self) -> str:
         """Why no agent runs."""
         return self._jobs.waiting
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, timeout: float) -> bool:
         """Jobs may wait for hours, and are submitted when there is work."""
+        return True
 
     def tend(self) -> list[Event]:
         """Replace jobs that have ended while there is work. Raises InputError if none works."""
@@ -109,7 +110,7 @@ class AgentJobs:
             self._place.say(text)
         for job in news.ends:
             self._end(job)
-        self._say_waiting()
+        self._reminder.tell(self._jobs.waiting)
         return self._parting.events()
 
     def close(self) -> None:
@@ -170,9 +171,3 @@ class AgentJobs:
                     f"study: {last_line(log) or job.words}; {log} says more, and nodes must see "
                     "the study's folder"
                 )
-
-    def _say_waiting(self) -> None:
-        text, now = self._jobs.waiting, time.monotonic()
-        if text and text != self._last_words and now - self._spoke_at > _SAY_AGAIN:
-            self._last_words, self._spoke_at = text, now
-            self._place.say(text)

@@ -7,6 +7,7 @@ from search.execution.job import Event, Place
 from search.execution.slurm.job_script import agent_command, logs
 from search.execution.slurm.parting import Parting
 from search.execution.slurm.steps import Steps, nodes_of_allocation
+from search.execution.waiting import Reminder, wait_for
 
 _PATIENCE = 60.0  # seconds for imports on a file system that is shared
 _LOOK_AGAIN = 0.1  # seconds
@@ -29,6 +30,7 @@ class AgentSteps:
         self._place, self._agents, self._steps = place, place.agents, steps
         self._each = each
         self._parting = Parting(place.agents)
+        self._begin, self._reminder = time.monotonic(), Reminder(place.say)
 
     @property
     def expected(self) -> int:
@@ -44,15 +46,16 @@ class AgentSteps:
         where = ", ".join(nodes) if len(nodes) <= _MOST_NAMED else f"{len(nodes)} nodes"
         return f"the agents on {where} have not started yet: {self._steps.last_line(nodes[0])}"
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, timeout: float = math.inf) -> bool:
         """Wait for the first agent. Raises InputError if none starts."""
-        say_at = time.monotonic() + _PATIENCE
-        while not self._agents.slots:
+
+        def look(seconds: float) -> None:
             self.tend()
-            self._agents.events(_LOOK_AGAIN)
-            if time.monotonic() > say_at:
-                say_at = time.monotonic() + 10 * _PATIENCE
-                self._place.say(self.waiting)
+            self._agents.events(min(seconds, _LOOK_AGAIN))
+            late = time.monotonic() > self._begin + _PATIENCE
+            self._reminder.tell(self.waiting if late else "")
+
+        return wait_for(lambda: self._agents.slots > 0, look, timeout)
 
     def tend(self) -> list[Event]:
         """Start those again that have ended. Raises InputError if one does not start."""

@@ -97,7 +97,7 @@ class Status:
     training: tuple[Training, ...]  # what is being trained, or was when the process ended
     nodes: tuple[NodeUse, ...]  # machines of a study that runs; none if they are unknown
     waiting: tuple[str, ...]  # keys of runs that were asked for and are not being trained
-    why_waiting: str  # empty if none waits
+    why_waiting: str  # why these do, or why nothing has begun yet; empty if nothing waits
     failures: tuple[Failure, ...]  # attempts that were lost or failed
     lost: dict[str, int]  # how many of these, by reason
     unreadable: tuple[str, ...]  # runs whose result cannot be read
@@ -173,7 +173,7 @@ class Watcher:
             training=training,
             nodes=_nodes(progress, training) if activity in ("running", "unknown") else (),
             waiting=tuple(queue),
-            why_waiting=_why_waiting(activity, progress) if queue else "",
+            why_waiting=_why_waiting(activity, progress, bool(queue)),
             failures=tuple(failures),
             lost=dict(Counter(failure.reason for failure in failures).most_common()),
             unreadable=tuple(sorted(runs.unreadable, key=natural_order)),
@@ -278,10 +278,10 @@ def _nodes(progress: Progress, training: Sequence[Training]) -> tuple[NodeUse, .
     )
 
 
-def _why_waiting(activity: Activity, progress: Progress) -> str:
+def _why_waiting(activity: Activity, progress: Progress, has_queue: bool) -> str:
     if activity in ("not running", "finished"):
-        return "it is not running"
-    return progress.waiting or "no free slot"
+        return "it is not running" if has_queue else ""
+    return progress.waiting or ("no free slot" if has_queue else "")
 
 
 def _activity(alive: bool | None, left: int | None) -> Activity:

@@ -26,8 +26,9 @@ def render(status: Status) -> Lines:
         parts += [Text(), _groups(status)]
     if status.training or status.nodes:
         parts += [Text(), *_at_work(status)]
-    if status.waiting and status.activity != "not running":
-        parts.append(Text(f"{counted(len(status.waiting), 'run')} waiting: {status.why_waiting}"))
+    if status.why_waiting and status.activity != "not running":
+        what = f"{counted(len(status.waiting), 'run')} waiting" if status.waiting else "waiting"
+        parts.append(Text(f"{what}: {status.why_waiting}"))
     parts += [Text(line, "red") for line in status.damaged]
     if status.failures or status.unreadable:
         parts += [Text(), *_failures(status)]

@@ -101,7 +101,7 @@ def test_late_events_of_earlier_attempts_are_not_handed_on(executor):
     assert one.said == ["cancelled trials/1"]
 
 
-def test_why_nothing_begins_is_next_notice_once_and_again(executor, monkeypatch):
+def test_why_nothing_begins_is_said_at_once_and_again(executor):
     one = executor()
     nothing = {"kind": "state", "nodes": [], "ready": 0, "waiting": "no machine has 9 GPU"}
     one.submit(job("trials/0", 1, nothing, nothing | {"nodes": []}))
@@ -110,11 +110,10 @@ def test_why_nothing_begins_is_next_notice_once_and_again(executor, monkeypatch)
     assert one.said == ["waiting: no machine has 9 GPU"]
     one.events(0)
     assert len(one.said) == 1
-    monkeypatch.setattr(ray, "_SAY_AGAIN", 0.0)
-    one._next_notice = 0.0
+    one._reminder._next = 0.0
     one.events(0)
     one.events(0)
-    assert one.said == ["waiting: no machine has 9 GPU"] * 3
+    assert one.said == ["waiting: no machine has 9 GPU"] * 2
     assert (one.slots, one.free) == (0, 0)
 
 

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Node
 from search.records.progress import PROGRESS_FILE
-from search.reporting.status import progress_file
+from search.reporting.status import progress_writer
 from search.reporting.status.progress_file import ProgressFile
+from search.reporting.status.progress_writer import ProgressWriter
 
 
 class Heard:
@@ -28,7 +30,7 @@ def executor():
 @pytest.fixture
 def view(tmp_path, executor):
     heard = Heard()
-    return ProgressFile(heard, tmp_path, executor, heard.mirrored)
+    return ProgressFile(heard, ProgressWriter(tmp_path, executor), heard.mirrored)
 
 
 def read(tmp_path):
@@ -36,7 +38,7 @@ def read(tmp_path):
 
 
 def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
-    monkeypatch.setattr(progress_file, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(progress_writer, "_LEAST_SECONDS", 0.0)
     study = make_study()
     spec, result = study.trial(0, 0.5)
     view.expect(31)
@@ -84,7 +86,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing(view, make_study, monkeyp
 
 def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(progress_file.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_writer.time, "monotonic", lambda: now[0])
     view.expect(3)
     executor.nodes, executor.waiting = executor.nodes[:1], "no node with 2 GPUs"
     view.tick()  # too soon after the last writing
@@ -102,10 +104,26 @@ def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, mo
 def test_it_is_written_after_the_clock_was_set_back(view, make_study, tmp_path, monkeypatch):
     spec, _ = make_study().trial(0, 0.5)
     now, day = [1000.0], 86_400
-    monkeypatch.setattr(progress_file.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_writer.time, "monotonic", lambda: now[0])
     view.started(spec, "worker-0")
     now[0] += 2
-    today = progress_file.time.time()
-    monkeypatch.setattr(progress_file.time, "time", lambda: today - day)
+    today = progress_writer.time.time()
+    monkeypatch.setattr(progress_writer.time, "time", lambda: today - day)
     view.epoch(spec, "worker-0", {"epoch": 1, "epochs": 3, "score": 0.5})
     assert read(tmp_path)["running"][spec.key]["epoch"] == 1
+
+
+def test_it_is_there_from_the_start_and_says_why_nothing_begins(executor, tmp_path):
+    executor.waiting = "no machine has joined"
+    before = {"total": 9, "about": True, "by_folder": {"trials": 9}}
+    old = {"schema_version": 1, **before, "running": {"trials/0001": {"worker": "w"}}}
+    write_json_atomically(tmp_path / PROGRESS_FILE, old)
+    writer = ProgressWriter(tmp_path, executor, "its images are read")
+    told = read(tmp_path)
+    assert (told["waiting"], told["running"]) == ("its images are read", {})
+    assert {name: told[name] for name in before} == before
+    writer.look()  # they have been read
+    assert read(tmp_path)["waiting"] == "no machine has joined"
+    executor.nodes, executor.waiting = [], ""
+    writer.look()  # too soon after the last writing
+    assert read(tmp_path)["waiting"] == "no machine has joined"

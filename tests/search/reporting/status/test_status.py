@@ -59,6 +59,20 @@ def printed():
     return text
 
 
+@needs_proc
+def test_a_study_whose_first_worker_has_not_come(tmp_path, printed):
+    """There are no runs yet, and no settings."""
+    folder = tmp_path / "begins"
+    with locked(folder):
+        waiting = {"schema_version": 1, "waiting": "no machine has joined"}
+        write_json_atomically(folder / "progress.json", waiting)
+        status = Watcher(folder).look()
+        assert (status.activity, status.waiting) == ("running", ())
+        assert status.why_waiting == "no machine has joined"
+        assert "\nwaiting: no machine has joined" in printed(status)
+    assert Watcher(folder).look().why_waiting == ""
+
+
 def test_a_study_that_was_cut_off(study, printed):
     status = look(study)
     assert (status.activity, status.kind, status.ended, status.total) == (

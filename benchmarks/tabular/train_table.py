@@ -202,7 +202,7 @@ def main() -> None:
     total = len(specs) + len(PLACES) * MORE_SEEDS
     with locked(settings.path), start_workers(settings) as executor:
         objective = settings.objective
-        view = Terminal(Console(), total, objective.monitor, objective.mode, executor.slots)
+        view = Terminal(Console(), total, objective.monitor, objective.mode, lambda: executor.slots)
         common = common_job_settings(settings, variant, {})
         dispatcher = Dispatcher(settings.path, executor, settings.workers, common, view)
         with view:

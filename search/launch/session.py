@@ -131,8 +131,10 @@ class Session:
         """Start the mirror, the display and the clock; ``total`` runs are expected."""
         slots, objective = self._executor.slots, self._settings.objective
         self._board = WandbBoard(self._folder)
-        self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
         executor, workers = self._executor, self._settings.workers
+        self._terminal = Terminal(
+            self._console, total, objective.monitor, objective.mode, lambda: executor.slots
+        )
         view = ProgressFile(self._terminal, self._progress, self._board.notify)
         dispatcher = Dispatcher(
             self._folder,

@@ -57,7 +57,7 @@ def read_progress(folder: Path, damaged: list[str]) -> Progress:
     ``damaged`` collects why it cannot be read.
     """
     try:
-        return read_record(folder / PROGRESS_FILE, parsed_as(Progress, total=0, slots=1))
+        return read_record(folder / PROGRESS_FILE, parsed_as(Progress, total=0, slots=0))
     except MissingFileError:
         pass
     except InputError as error:

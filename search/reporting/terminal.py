@@ -6,7 +6,7 @@ a study grows long.
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Group
@@ -19,7 +19,7 @@ from hybrid_swin.errors import few
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
-from search.reporting.time_left import TimeTaken
+from search.reporting.time_left import TimeTaken, UnderWay
 from search.statistics.formatting import score_phrase, seconds_text
 
 _REFRESH = 4  # a second
@@ -33,14 +33,18 @@ class Terminal:
 
     Args:
         total: runs to come, those that are there already included.
+        slots: tells how many trainings run at once now.
     """
 
-    def __init__(self, console: Console, total: int, monitor: str, mode: str, slots: int) -> None:
+    def __init__(
+        self, console: Console, total: int, monitor: str, mode: str, slots: Callable[[], int]
+    ) -> None:
         self._console = console
         self._monitor, self._mode, self._slots = monitor, mode, slots
         self._total, self._of, self._num_finished = total, str(total), 0
         self._best: tuple[float, str] | None = None
         self._workers: dict[str, tuple[RunSpec, Mapping[str, Any]]] = {}
+        self._times: dict[str, tuple[float, float]] = {}  # of a run's begin and last word, by key
         self._taken, self._expected = TimeTaken(), dict[str, int]()
         self._begun = self._last_line = time.monotonic()
         self._has_news = False  # whether a run has ended since the last line
@@ -77,10 +81,13 @@ class Terminal:
         others = self._workers.items()
         self._workers = {name: run for name, run in others if run[0].key != spec.key}
         self._workers[worker] = (spec, {})
+        self._times[spec.key] = (time.monotonic(), time.monotonic())
 
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
         """A run has ended an epoch."""
         self._workers[worker] = (spec, data)
+        now = time.monotonic()
+        self._times[spec.key] = (self._times.get(spec.key, (now, now))[0], now)
         self._tell_in_time()
 
     def waits(self, spec: RunSpec) -> None:
@@ -165,7 +172,18 @@ class Terminal:
 
     def _left(self) -> str:
         """The time left, as `status` tells it."""
-        seconds, _ = self._taken.left(self._expected, self._total, self._slots)
+        now = time.monotonic()
+        running = [
+            UnderWay(
+                spec.key,
+                now - self._times[spec.key][0],
+                now - self._times[spec.key][1],
+                data["epoch"] / data["epochs"] if data else 0.0,
+            )
+            for spec, data in self._workers.values()
+        ]
+        slots = self._slots()
+        seconds, _ = self._taken.left(self._expected, self._total, slots, running)
         return "" if seconds is None else f"about {seconds_text(seconds)} left"
 
     def _render(self) -> Group:

@@ -459,12 +459,12 @@ def stop_before_work(patch):
         raise Stopped
 
     class NoWorkers:
-        slots = 1
+        slots, nodes, waiting = 1, (), ""
 
         def __init__(self, *given):
             pass
 
-        def wait_until_ready(self):
+        def wait_until_ready(self, timeout=0):
             raise Stopped
 
         def close(self, whole=False):

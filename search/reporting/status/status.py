@@ -17,7 +17,7 @@ from search.records.settings import SETTINGS_FILE, read_study
 from search.records.study_folder import RECEIPT
 from search.reporting.status.lock_holder import find_holder
 from search.reporting.status.run_scan import Failure, Runs
-from search.reporting.time_left import TimeTaken
+from search.reporting.time_left import TimeTaken, UnderWay
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
@@ -153,9 +153,11 @@ class Watcher:
         taken = TimeTaken()
         for run in runs.summaries.values():
             taken.add(run.key, run.state, run.seconds)
-        seconds_left, basis = taken.left(known, total or 0, _slots(settings, progress))
         activity = _activity(holder.alive, left)
         training = self._training(progress, now)
+        under_way = [] if activity == "not running" else [_under_way(run) for run in training]
+        slots = _slots(settings, progress)
+        seconds_left, basis = taken.left(known, total or 0, slots, under_way)
         queue = sorted(set(runs.waiting) - {run.key for run in training}, key=natural_order)
         failures = sorted(runs.failures, key=lambda failure: natural_order(failure.key))
         return Status(
@@ -292,6 +294,14 @@ def _activity(alive: bool | None, left: int | None) -> Activity:
     return "unknown" if alive is None else "not running"
 
 
+def _under_way(run: Training) -> UnderWay:
+    if run.seconds_since_epoch is None or not run.epoch or not run.epochs:
+        return UnderWay(run.key, run.seconds)
+    return UnderWay(run.key, run.seconds, run.seconds_since_epoch, run.epoch / run.epochs)
+
+
 def _slots(settings: Experiment | None, progress: Progress) -> int:
-    count = progress.slots or (settings.workers.count if settings else None)
+    if progress.slots is not None:
+        return progress.slots
+    count = settings.workers.count if settings else None
     return count if isinstance(count, int) and count > 0 else 1

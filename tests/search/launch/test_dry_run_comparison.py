@@ -15,7 +15,7 @@ from search.settings.comparison import ArmSettings
 def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, fake):
     pace, idle = (
         Pace(0.1, 1e-3, 1e-10, 1.0, 5.0, 2),
-        SimpleNamespace(slots=2, wait_until_ready=lambda: None),
+        SimpleNamespace(slots=2, wait_until_ready=lambda timeout=0: True),
     )
     monkeypatch.setattr(hours, "start_workers", lambda *_: nullcontext(idle))
     monkeypatch.setattr(hours.PilotWorkers, "pace", lambda *_: pace)

@@ -36,7 +36,7 @@ def told(monkeypatch, tmp_path):
         pilots.extend(specs)
         return Pace(0.1, 1e-3, 1e-10, 1.0, 5.0, 2)
 
-    idle = SimpleNamespace(slots=2, wait_until_ready=lambda: None)
+    idle = SimpleNamespace(slots=2, wait_until_ready=lambda timeout=0: True)
     monkeypatch.setattr(hours, "start_workers", lambda *_: nullcontext(idle))
     monkeypatch.setattr(hours.PilotWorkers, "pace", pace)
 

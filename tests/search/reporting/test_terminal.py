@@ -37,7 +37,7 @@ class Screen:
         self.console = Console(
             file=self.file, force_terminal=is_terminal, width=width, color_system=None
         )
-        self.view = Terminal(self.console, total, "val/accuracy", mode, slots)
+        self.view = Terminal(self.console, total, "val/accuracy", mode, lambda: slots)
 
     @property
     def lines(self):
@@ -165,12 +165,13 @@ def test_after_the_last_run_nothing_is_left(clock):
 
 
 def test_fewer_runs_than_it_looked_like(plain, clock):
-    plain.view.expect(3)
-    plain.view.started(run(), "worker-0")
-    clock.now = 6.0
-    plain.view.finished(run(), ended(seconds={"total": 6.0}), "worker-0")
-    assert plain.lines[0].startswith("[1/3]")
-    assert plain.lines[0].endswith("about 6 s left")
+    plain.view.expect(4)
+    for number in range(2):
+        plain.view.started(run(number), "worker-0")
+        clock.now += 6.0
+        plain.view.finished(run(number), ended(seconds={"total": 6.0}), "worker-0")
+    assert "left" not in plain.lines[0]  # one has ended where two run at once
+    assert plain.lines[1].startswith("[2/4]") and plain.lines[1].endswith("about 6 s left")
 
 
 def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal, clock):
@@ -184,7 +185,7 @@ def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal, clock):
 
 def test_a_metric_that_is_no_share_is_no_percentage(clock):
     file = io.StringIO()
-    view = Terminal(Console(file=file, width=100), 10, "val/loss", "min", 1)
+    view = Terminal(Console(file=file, width=100), 10, "val/loss", "min", lambda: 1)
     clock.now = 6.0
     view.finished(run(), ended(0.25), "worker-0")
     assert "best so far 0.250 w_msa" in file.getvalue()
@@ -257,10 +258,15 @@ def test_the_best_so_far_is_of_the_search(clock, mode, best):
 
 
 def test_the_time_left_is_told(terminal, clock):
-    terminal.view.started(run(), "worker-0")
-    clock.now = 600.0
-    terminal.view.finished(run(), ended(seconds={"total": 600.0}), "worker-0")
-    assert "about 45 min left" in terminal.shown()
+    for number in range(2):
+        terminal.view.started(run(number), "worker-0")
+        clock.now += 600.0
+        terminal.view.finished(run(number), ended(seconds={"total": 600.0}), "worker-0")
+    assert "about 40 min left" in terminal.shown()
+    terminal.view.started(run(2), "worker-0")
+    clock.now += 240.0
+    terminal.view.epoch(run(2), "worker-0", {"epoch": 2, "epochs": 5, "score": 0.5})
+    assert "about 38 min left" in terminal.shown()
 
 
 def test_the_display_is_live_and_goes_away(clock):

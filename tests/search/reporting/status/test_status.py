@@ -64,7 +64,7 @@ def test_a_study_whose_first_worker_has_not_come(tmp_path, printed):
     """There are no runs yet, and no settings."""
     folder = tmp_path / "begins"
     with locked(folder):
-        waiting = {"schema_version": 1, "waiting": "no machine has joined"}
+        waiting = {"schema_version": 1, "slots": 0, "waiting": "no machine has joined"}
         write_json_atomically(folder / "progress.json", waiting)
         status = Watcher(folder).look()
         assert (status.activity, status.waiting) == ("running", ())

@@ -67,8 +67,11 @@ def agents_as_jobs(
     known = fingerprint(options, text)
     options.append(f"--comment={known}")
     check_submission(options, text)
-    script = write_script(place.folder, text)
-    jobs = Jobs(name, [*options, str(script)], known, max_jobs, pause)
+
+    def submission() -> list[str]:
+        return [*options, str(write_script(place.folder, text))]
+
+    jobs = Jobs(name, submission, known, max_jobs, pause)
     return AgentJobs(place, jobs, min(most), min(room, min(most)), patience)
 
 

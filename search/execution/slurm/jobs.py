@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST, described, one_line
+from hybrid_swin.system.files import explained
 from search.execution.slurm.commands import RefusedError, UnreachableError, call
 from search.execution.slurm.queue import VANISHED, SlurmJob, jobs_named
 
@@ -65,16 +66,22 @@ class Jobs:
 
     Args:
         name: of the jobs, which no other study's have.
-        submission: the words of ``sbatch`` for one more, up to the script and without an array.
+        submission: the words of ``sbatch`` for one more, up to the script and without an array; the
+            script, which others can write to as well, is made anew each time.
         fingerprint: of the submission; jobs of an earlier start that have another are cancelled.
         most: jobs at once.
         pause: seconds between two looks at the queue.
     """
 
     def __init__(
-        self, name: str, submission: Sequence[str], fingerprint: str, most: int, pause: float
+        self,
+        name: str,
+        submission: Callable[[], Sequence[str]],
+        fingerprint: str,
+        most: int,
+        pause: float,
     ) -> None:
-        self._name, self._submission, self._fingerprint = name, list(submission), fingerprint
+        self._name, self._submission, self._fingerprint = name, submission, fingerprint
         self._most, self._pause = most, pause
         self.known: set[str] = set()
         """Numbers of all jobs that there have been."""
@@ -200,7 +207,11 @@ class Jobs:
 
     def _submit(self, count: int, others: bool) -> None:
         try:
-            text = call("sbatch", f"--array=1-{count}", *self._submission)
+            try:
+                words = self._submission()
+            except OSError as error:
+                raise RefusedError(f"executor slurm: {explained(error)}") from error
+            text = call("sbatch", f"--array=1-{count}", *words)
         except RefusedError as error:
             if not others:
                 raise

@@ -92,6 +92,18 @@ def test_a_submission_names_the_study_its_log_and_its_signal(start, fake_slurm, 
     assert " work " in lines[3]
 
 
+def test_a_damaged_script_is_written_again(start, fake_slurm, agents, wait_until):
+    jobs, _ = start(max_jobs=1)
+    agents.backlog = 1
+    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    script = Path(fake_slurm.submissions()[0][-1])
+    whole = script.read_text()
+    script.write_text(whole[:20])
+    fake_slurm.put("11_1", "CANCELLED", "None", comment(fake_slurm))
+    wait_until(lambda: jobs.tend() or "12_1" in fake_slurm.queue())
+    assert script.read_text() == whole
+
+
 @pytest.mark.parametrize(
     ("backlog", "most", "count", "room", "array"),
     [

@@ -18,7 +18,7 @@ def make(fake_slurm, monkeypatch):
     made = []
 
     def make(most=2):
-        made.append(Jobs("tiny-1", ["--comment=mine", "agent.sh"], "mine", most, 0.01))
+        made.append(Jobs("tiny-1", lambda: ["--comment=mine", "agent.sh"], "mine", most, 0.01))
         return made[-1]
 
     yield make
@@ -130,6 +130,17 @@ def test_a_refusal_is_known_before_work(fake_slurm):
     (words,) = fake_slurm.calls("sbatch")
     assert words[:3] == ["--test-only", "--array=1", "--partition=nope"]
     assert not Path(words[3]).exists()
+
+
+def test_a_script_that_cannot_be_written_is_a_refusal(fake_slurm, wait_until):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    jobs = Jobs("tiny-1", full, "mine", 1, 0.01)
+    jobs.want(1)
+    with pytest.raises(InputError, match=r"executor slurm: .*No space left on device"):
+        wait_until(lambda: jobs.news() is None)
+    jobs.close()
 
 
 def test_jobs_of_an_earlier_start_are_taken_over_if_they_are_the_same(make, fake_slurm, wait_until):

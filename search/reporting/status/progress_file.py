@@ -31,7 +31,6 @@ class ProgressFile:
         """A worker has begun a run."""
         self._view.started(spec, worker)
         self._writer.begin(spec.key, worker)
-        self._writer.write()
 
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
         """A run has ended an epoch."""
@@ -42,7 +41,6 @@ class ProgressFile:
         """A run waits for a worker again."""
         self._view.waits(spec)
         self._writer.forget(spec.key)
-        self._writer.write()
 
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; its result tells so by itself."""

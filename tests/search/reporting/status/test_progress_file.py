@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 from types import SimpleNamespace
@@ -63,12 +64,32 @@ def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
     assert view._view.told[3:5] == [ended, ("mirrored", spec.key)]
 
 
-def test_epochs_in_quick_succession_are_not_all_written(view, make_study, tmp_path):
+def test_what_happens_to_hundreds_of_runs_is_written_once_a_second(
+    view, make_study, tmp_path, monkeypatch
+):
+    """Each writing holds all that runs, so one for each start would take ever longer."""
+    begin, now, writes = progress_writer.time.monotonic(), [0.0], []
+    monkeypatch.setattr(progress_writer.time, "monotonic", lambda: begin + now[0])
+    real = progress_writer.write_json_atomically
+    monkeypatch.setattr(
+        progress_writer, "write_json_atomically", lambda *given: (writes.append(1), real(*given))
+    )
     spec, _ = make_study().trial(0, 0.5)
-    view.started(spec, "worker-0")
-    before = (tmp_path / PROGRESS_FILE).stat().st_mtime_ns
-    view.epoch(spec, "worker-0", {"epoch": 1, "epochs": 9, "score": 0.5})
-    assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns == before
+    runs = [dataclasses.replace(spec, key=f"trials/{index:04d}") for index in range(300)]
+    view.expect(300)
+    for number, run in enumerate(runs):
+        now[0] = number // 100 * 1.5  # a hundred at each of three moments
+        view.started(run, f"worker-{number}")
+        view.epoch(run, f"worker-{number}", {"epoch": 1, "epochs": 9, "score": 0.5})
+        view.waits(runs[0])
+        view.tick()
+    assert len(writes) == 3
+    assert len(read(tmp_path)["running"]) == 200
+    for _ in range(2):
+        now[0] += 1.5
+        view.tick()
+        assert len(writes) == 4
+    assert len(read(tmp_path)["running"]) == 299
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
@@ -103,7 +124,7 @@ def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, mo
 
 def test_it_is_written_after_the_clock_was_set_back(view, make_study, tmp_path, monkeypatch):
     spec, _ = make_study().trial(0, 0.5)
-    now, day = [1000.0], 86_400
+    now, day = [progress_writer.time.monotonic()], 86_400
     monkeypatch.setattr(progress_writer.time, "monotonic", lambda: now[0])
     view.started(spec, "worker-0")
     now[0] += 2

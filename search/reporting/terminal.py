@@ -1,5 +1,7 @@
 """What a person sees while a study runs: one line per worker, the best so far, the time left.
 
+Of more workers than the terminal has lines for, the first are shown.
+
 Elsewhere than on a terminal (a pipe, CI, a log of Slurm): one line each few seconds, less often as
 a study grows long.
 """
@@ -23,6 +25,7 @@ from search.reporting.time_left import TimeTaken, UnderWay
 from search.statistics.formatting import score_phrase, seconds_text
 
 _REFRESH = 4  # a second
+_OTHER_LINES = 3  # of the display, beside those of workers
 # Seconds between two lines elsewhere: the first ones, the share of the time so far, at most.
 _LEAST, _SHARE, _MOST = 5.0, 1 / 60, 300.0
 _QUIET = 6  # times as long while no run has ended
@@ -188,7 +191,10 @@ class Terminal:
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
-        for name, (spec, data) in sorted(self._workers.items(), key=_by_number):
+        workers = sorted(self._workers.items(), key=_by_number)
+        room = max(1, self._console.height - _OTHER_LINES)
+        shown = workers if len(workers) <= room else workers[: room - 1]
+        for name, (spec, data) in shown:
             epoch = f"epoch {data['epoch']}/{data['epochs']}" if data else "starting"
             score = f"{self._monitor} {self._score(data['score'])}" if data else ""
             table.add_row(
@@ -198,6 +204,8 @@ class Terminal:
                 Text(epoch),
                 Text(score),
             )
+        if more := len(workers) - len(shown):
+            table.add_row("", Text(f"and {more} more", style="dim"))
         bar = Table.grid(padding=(0, 1))
         done = ProgressBar(self._total, self._num_finished, width=32)
         bar.add_row("runs", done, Text(f"{self._num_finished}/{self._of}"), Text(self._left()))

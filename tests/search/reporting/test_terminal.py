@@ -269,6 +269,23 @@ def test_the_time_left_is_told(terminal, clock):
     assert "about 38 min left" in terminal.shown()
 
 
+def test_no_more_workers_are_drawn_than_have_room(terminal):
+    """Hundreds would push the bar off the screen, and be drawn four times a second."""
+    terminal.console.height = 10
+    for number in range(200):
+        terminal.view.started(run(number), f"worker-{number}")
+    lines = terminal.shown().strip().splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *(f"worker-{n}" for n in range(6)),
+        "and",
+        "runs",
+    ]
+    assert lines[6].split() == ["and", "194", "more"]
+    for number in range(7, 200):
+        terminal.view.finished(run(number), ended(), f"worker-{number}")
+    assert "more" not in terminal.shown() and "worker-6" in terminal.shown()
+
+
 def test_the_display_is_live_and_goes_away(clock):
     screen = Screen(is_terminal=True)
     with screen.view as view:

@@ -5,6 +5,7 @@ continued from its last checkpoint, and only what is neither is begun. So the sa
 new study and one that was killed at any moment.
 """
 
+import math
 import os
 import time
 from collections import deque
@@ -51,6 +52,7 @@ from search.settings.experiment import WorkerSettings
 
 _MOST_HANGS = 2  # a run that has hung so often hangs again
 _MOST_OUT_OF_MEMORY = 2  # the second time with half the images at once
+_LOOK = 1.0  # seconds between two looks at what takes too long: each goes through all that runs
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Dispatcher:
             workers.silence_factor, workers.silence_minutes, workers.epoch_minutes
         )
         self._finished: deque[FinishedRun] = deque()
+        self._looked = -math.inf
 
     @property
     def busy(self) -> bool:
@@ -317,8 +320,11 @@ class Dispatcher:
 
     def _enforce_time_limits(self) -> None:
         """End what took too long altogether, or has been silent for too long."""
-        limit = self._workers.time_limit_minutes * 60
         now = time.monotonic()
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
+        limit = self._workers.time_limit_minutes * 60
         # Without one epoch in all that time it is not a slow training, but one that hangs.
         late = {
             key: (

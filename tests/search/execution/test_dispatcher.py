@@ -511,6 +511,23 @@ def test_a_result_written_at_the_last_moment_is_taken(place, clock):
     assert place.executor.cancelled == ["trials/0000"]
 
 
+def test_all_that_runs_is_looked_at_once_a_second_however_much_ends(place, clock, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        module.Silence, "overdue", lambda self, now: looks.append(len(self._watched)) or []
+    )
+    runs = [run(f"trials/{index:04d}") for index in range(24)]
+    for spec in runs:
+        place.dispatcher.submit(spec)
+        place.executor.say("started", place.jobs[-1])
+    place.collect()
+    for job in place.jobs:
+        clock.now += 0.125
+        place.executor.finish(job)
+        assert len(place.collect()) == 1
+    assert looks == [24, 16, 8, 0]
+
+
 # Silence
 
 

@@ -49,6 +49,16 @@ class Share(NamedTuple):
         return slice(self.begin, self.begin + max(1, self.size))
 
     @property
+    def held_by_all(self) -> int:
+        """Images of the shares that all devices hold in this turn."""
+        ends = [
+            self.whole * (first + step) // self.shares
+            for first in range(self.turn, self.shares, self.turns)
+            for step in (0, 1)
+        ]
+        return sum(ends[1::2]) - sum(ends[::2])
+
+    @property
     def weight(self) -> float:
         """Factor of the share's mean loss: the mean over shares is then that over the batch."""
         return self.shares * self.size / self.whole
@@ -159,6 +169,14 @@ class _Whole(TorchFunctionMode):
             if not has_spread and running_mean is not None:  # a micro-batch of one value, or none
                 return F.batch_norm(x, running_mean, running_var, weight, bias, False, eps=eps)
             return F.batch_norm(x, running_mean, running_var, weight, bias, True, momentum, eps)
+        of_image = x.numel() // x.shape[1] // (self._share.rows.stop - self._share.rows.start)
+        if self._share.held_by_all * of_image <= 1:
+            if self._share.turns == 1:  # as torch says it of one device
+                raise ValueError("Expected more than 1 value per channel when training")
+            untrained = running_mean is not None
+            return F.batch_norm(
+                x, running_mean, running_var, weight, bias, not untrained, momentum, eps
+            )
         axes, shape = [0, *range(2, x.ndim)], (1, -1, *[1] * (x.ndim - 2))
         values = x.float()
         counts = 1.0 if self._share.size else 0.0

@@ -24,6 +24,7 @@ from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
+from hybrid_swin.training.batch_norm_note import batch_norm_note
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.training.hardware import (
     PeakMemory,
@@ -152,9 +153,7 @@ def fit(
                 load_weights(module.model, init, weights_prefix=weights_prefix)
             batching = Batching(recipe.batch_size, processes.count, micro_batches)
             if micro_batches > 1 and has_batch_norm(module):
-                notes.append(
-                    f"batch norm took its statistics over micro-batches of {batching.images}"
-                )
+                notes.append(batch_norm_note(batching.images))
             trainer = _trainer(
                 device,
                 precision,

@@ -21,7 +21,7 @@ _TEXTS = (
 )
 
 _SIZE = r"(\d+(?:\.\d+)? ?[kKMGTP]?i?B|\d+ bytes)"
-_ASKED = re.compile(rf"(?:[Tt]ried|[Uu]nable) to allocate {_SIZE}")  # torch, NumPy
+_REQUEST = re.compile(rf"(?:[Tt]ried|[Uu]nable) to allocate {_SIZE}")  # torch, NumPy
 # Of CUDA, and of Apple's GPUs.
 _FREE = re.compile(rf"total capacity of {_SIZE} of which {_SIZE} is free")
 _ALLOWED = re.compile(rf"MPS allocated: {_SIZE}, other allocations: {_SIZE}, max allowed: {_SIZE}")
@@ -87,28 +87,28 @@ def memory_watched(
 
 def shortage(error: BaseException) -> str:
     """What was asked for and what was free, in words, of an error that says so."""
-    text = message_of(error)
-    found = _ASKED.search(text)
-    if found is None:
+    message = message_of(error)
+    match = _REQUEST.search(message)
+    if match is None:
         return (described(error).splitlines() or [""])[0][:160]
-    asked = found[1]
-    if on_gpu := _FREE.search(text):
+    request = match[1]
+    if on_gpu := _FREE.search(message):
         total, free = on_gpu.groups()
-        said = f"it asked for {asked} more, and {free} of the GPU's {total} were free"
-        others = _OTHERS.findall(text)
-        return said + (f"; other programs hold {' + '.join(others)}" if others else "")
-    if on_apple := _ALLOWED.search(text):
+        text = f"it asked for {request} more, and {free} of the GPU's {total} were free"
+        others = _OTHERS.findall(message)
+        return text + (f"; other programs hold {' + '.join(others)}" if others else "")
+    if on_apple := _ALLOWED.search(message):
         own, other, most = on_apple.groups()
-        return f"it asked for {asked} more, and held {own} + {other} of the {most} allowed"
+        return f"it asked for {request} more, and held {own} + {other} of the {most} allowed"
     if isinstance(error, torch.OutOfMemoryError):
-        return f"it asked for {asked} more of the GPU's memory"
-    size, free_now = _bytes_of(asked), free_memory()
-    asked = asked if size is None or not asked.endswith("bytes") else _sized(size)
+        return f"it asked for {request} more of the GPU's memory"
+    size, free_now = _bytes_of(request), free_memory()
+    request = request if size is None or not request.endswith("bytes") else _sized(size)
     if free_now is None:
-        return f"it asked for {asked} more"
-    said = f"it asked for {asked} more, and this machine has {_sized(free_now)} free"
+        return f"it asked for {request} more"
+    text = f"it asked for {request} more, and this machine has {_sized(free_now)} free"
     held_back = size is not None and size < free_now
-    return said + ("; a limit on this process (ulimit -v) holds it back" if held_back else "")
+    return text + ("; a limit on this process (ulimit -v) holds it back" if held_back else "")
 
 
 def _bytes_of(text: str) -> float | None:

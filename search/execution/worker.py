@@ -116,7 +116,7 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
     except InputError as error:
         ranks.give_up()
         channel.say("failed", job, error=message_of(error), input_error=True)
-    except BaseException as error:  # sys.exit() in a plug-in is no reason to say nothing
+    except BaseException as error:  # also sys.exit() in a plug-in
         lost_another = isinstance(error, LostDeviceError)
         ranks.give_up(lost_another)
         report = shortened(traceback.format_exc(), _LONGEST_TRACEBACK)

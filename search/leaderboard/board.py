@@ -89,7 +89,7 @@ class Leaderboard:
             are one for all; not in the files, and of a single study only.
         questions: what the answer of the study is made from; none while it is waiting; not in the
             files.
-        limits, matched, damaged: not in the files.
+        limits, matched, damaged, in_parts: not in the files.
         notes: what must be said beside the rows.
     """
 
@@ -122,6 +122,7 @@ class Leaderboard:
     limits: tuple[str, ...] = ()
     matched: bool = False
     damaged: tuple[str, ...] = ()
+    in_parts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -202,6 +203,7 @@ class Leaderboard:
             limits=tuple(dict.fromkeys(limit for study in studies for limit in study.limits)),
             matched=matched,
             damaged=(*(note for study in studies for note in study.damaged), *lost),
+            in_parts=tuple(dict.fromkeys(name for study in studies for name in study.in_parts)),
             notes=(*notes, *lost, *(_looked(studies) if several else studies[0].notes)),
         )
 
@@ -247,7 +249,15 @@ class Leaderboard:
         content["references"] = [asdict(one) for one in self.references]
         content["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
         del content["new_looks"]
-        for name in ("folders", "validated", "questions", "limits", "matched", "damaged"):
+        for name in (
+            "folders",
+            "validated",
+            "questions",
+            "limits",
+            "matched",
+            "damaged",
+            "in_parts",
+        ):
             del content[name]
         if not self.studies:
             del content["studies"]

@@ -29,6 +29,7 @@ from search.leaderboard.end.answer import base_of, named, usable
 from search.leaderboard.end.shared_cautions import (
     MOST_CAUTIONS,
     cut_short,
+    in_parts,
     incomplete,
     not_judged,
     unlike,
@@ -70,6 +71,7 @@ def _in_order(board: Leaderboard, brief: bool) -> Iterator[str]:
     yield from incomplete(board.damaged, board.pending, "run", brief)
     names = [f"{what} ({name})" for name, what in DIFFERENCES.items() if _differ(board, name)]
     yield from unlike("Rows", names)
+    yield from in_parts(few(board.in_parts, NAMED if brief else len(board.in_parts)))
     young = _some([row for row in final if row.undertrained], brief)
     lost = _some([row for row in final if row.seeds < row.seeds_asked], brief)
     yield from not_judged(young, _unknown(final, brief), lost)

@@ -24,6 +24,7 @@ from hybrid_swin.system.files import (
 )
 from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
+from hybrid_swin.training.batch_norm_note import has_batch_norm_note
 
 SCHEMA_VERSION = 1
 FAILURE_FILE = "failure.json"
@@ -134,6 +135,11 @@ class RunResult:
     test_groups: int = 0
     error: str | None = None
     taken_over: dict[str, Any] | None = None
+
+    @property
+    def batch_norm_in_parts(self) -> bool:
+        """Whether batch norm took its statistics over micro-batches, since memory had run out."""
+        return self.state == "complete" and has_batch_norm_note(self.error)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``."""

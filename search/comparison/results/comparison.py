@@ -70,6 +70,7 @@ class Comparison:
         results: by cell, then matching, then arm.
         damaged: what could not be read, and what follows, one sentence each.
         cut: what a time limit cost, in a sentence; in no file.
+        in_parts: arms whose batch norm saw micro-batches, since memory ran out; in no file.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Comparison:
     results: tuple[ArmResult, ...]
     damaged: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    in_parts: tuple[str, ...] = ()
 
     @classmethod
     def from_folder(cls, folder: Path, plan: ComparisonPlan) -> Self:
@@ -133,6 +135,13 @@ class Comparison:
             mixed=_mixed(built),
             results=tuple(results),
             cut=tuple(cut_short(folder)),
+            in_parts=tuple(
+                dict.fromkeys(
+                    arm.entry.arm
+                    for arm in built
+                    if any(result.batch_norm_in_parts for _, result in arm.runs)
+                )
+            ),
             damaged=(
                 *notes_on(damaged, folder),
                 *lost_looks,
@@ -192,7 +201,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        del content["cut"]
+        del content["cut"], content["in_parts"]
         for result, plain in zip(self.results, content["results"], strict=True):
             for versus in filter(None, (plain["versus"], *plain["controls"])):
                 del versus["estimate"]

@@ -4,7 +4,7 @@ The last page shows the first three cautions that hold, in the order of what the
 answer; the full page shows all, and names every arm:
 
 1. figures are incomplete: files cannot be read, or trainings have not ended;
-2. arms are not alike: other images, splits or code;
+2. arms are not alike: other images, splits or code, or batch norm over micro-batches;
 3. arms may not be judged: still improving, too few epochs to tell, lost seeds, guesses;
 4. size may explain a difference: costs were not matched;
 5. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks;
@@ -18,12 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from statistics import median
 
+from hybrid_swin.errors import few
 from search.comparison.report.rows import percent
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
 from search.leaderboard.end.shared_cautions import (
     MOST_CAUTIONS,
+    in_parts,
     incomplete,
     not_judged,
     unlike,
@@ -47,6 +49,7 @@ def _in_order(comparison: Comparison) -> Iterator[str]:
     yield from comparison.cut
     yield from incomplete(comparison.damaged, comparison.pending, "training", brief=True)
     yield from unlike("Arms", comparison.mixed)
+    yield from in_parts(few(comparison.in_parts, NAMED))
     yield from left_out(comparison, brief=True)
     if "none" in comparison.matchings:
         yield "Costs were not matched, so size may explain any difference."
@@ -112,6 +115,7 @@ def doubt(comparison: Comparison) -> Iterator[str]:
             f"not independent evidence for each other: {listed(shared)}."
         )
     yield from unlike("Arms", comparison.mixed)
+    yield from in_parts(few(comparison.in_parts, NAMED))
 
 
 def _detectable(comparison: Comparison) -> Iterator[str]:

@@ -39,10 +39,10 @@ class Slot:
         try:
             from search.execution.ray_cluster.workplace import Workplace
         except Exception as error:
-            said = traceback.format_exception_only(error)[-1].strip()  # nothing of ours is there
+            reason = traceback.format_exception_only(error)[-1].strip()  # nothing of ours is there
             return (
                 f"machine {request['machine']} cannot import hybrid-swin as it is here "
-                f"({said}); install the same version there, or start from "
+                f"({reason}); install the same version there, or start from "
                 "a folder that it sees"
             )
         finally:

@@ -49,6 +49,15 @@ def unlike(what: str, names: Sequence[str]) -> Iterator[str]:
         yield f"{what} differ in their {', '.join(names)}, not in their blocks alone."
 
 
+def in_parts(names: str) -> Iterator[str]:
+    """Rows or arms whose networks have batch norm and were trained in micro-batches."""
+    if names:
+        yield (
+            f"Memory ran out, so batch norm took its statistics over micro-batches, not over whole "
+            f"batches, in {names}: not their blocks alone differ."
+        )
+
+
 def not_judged(young: str, unknown: Iterable[str], lost: str) -> Iterator[str]:
     """What no conclusion speaks of, by its names; which may be young is said by sentences."""
     if young:

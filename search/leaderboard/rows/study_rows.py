@@ -63,6 +63,7 @@ class StudyRows:
         looks: when conclusions were drawn from it before.
         damaged: what cannot be read, and what follows, one sentence each.
         remarks: what else must be said beside the rows.
+        in_parts: labels of networks whose batch norm saw micro-batches, since memory ran out.
     """
 
     folder: Path
@@ -88,6 +89,7 @@ class StudyRows:
     looks: tuple[Look, ...] = ()
     damaged: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    in_parts: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -184,6 +186,9 @@ class StudyRows:
                 *lost_notes(e for _, e in built),
             ),
             remarks=tuple(study_notes(folder, settings, finished_runs)),
+            in_parts=tuple(
+                dict.fromkeys(s.label for s, result in finished_runs if result.batch_norm_in_parts)
+            ),
         )
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from hybrid_swin.training.batch_norm_note import batch_norm_note
 from search.leaderboard.board import Leaderboard
-from search.leaderboard.cautions import top_cautions
+from search.leaderboard.cautions import cautions, top_cautions
 from search.leaderboard.end.shared_cautions import MOST_CAUTIONS
 from search.records.time_limit import TimeLimit, write_time_limit
 
@@ -81,6 +82,18 @@ def test_what_ran_out_of_memory_is_named(make_study):
         "Ran out of memory, also with half the images at once, so infeasible here: mdta+conv. A "
         "smaller recipe.batch_size, or workers.devices 2, needs less."
     ]
+
+
+def test_batch_norm_over_micro_batches_is_named_and_changes_no_digest(make_study):
+    plain = Leaderboard.from_folder(two_rows(make_study()).folder)
+    study = two_rows(make_study("parts"), error=batch_norm_note(32))
+    said = (
+        "Memory ran out, so batch norm took its statistics over micro-batches, not over whole "
+        "batches, in mdta: not their blocks alone differ."
+    )
+    board = Leaderboard.from_folder(study.folder)
+    assert top_cautions(board)[0] == said and said in cautions(board)
+    assert board.digest() == plain.digest()
 
 
 def test_equal_costs_are_no_caution_where_they_were_matched(make_study):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from hybrid_swin.system.files import json_ready
+from hybrid_swin.training.batch_norm_note import batch_norm_note
+from search.comparison.results.doubts import doubt, top_cautions
 from search.comparison.results.trained_arm import TrainedArm, images_of
 from search.records.runs import iter_runs
 from search.records.validation import save_answers
@@ -138,6 +140,21 @@ def test_a_lost_seed_makes_an_arm_unusable(fake, tmp_path):
     result = by_arm(made.read())[WHOLE]
     assert (result.state, result.seeds, result.usable) == ("failed", 4, False)
     assert result.versus.seeds == 4
+
+
+def test_arms_whose_batch_norm_saw_parts_of_a_batch_are_named(fake, tmp_path):
+    made = fake.Made(tmp_path).fill()
+    before = made.read()
+    entry = made.plan.entries[1]
+    accuracy = by_arm(before)[WHOLE].test_scores[0]
+    spec = made.finals(entry)[0]
+    test = {"test/accuracy": accuracy}
+    made.write(spec, accuracy - 0.01, test=test, error=batch_norm_note(32))
+    after = made.read()
+    assert (before.in_parts, after.in_parts) == ((), (WHOLE,))
+    assert f"in {WHOLE}: not their blocks" in " ".join(top_cautions(after))
+    assert f"in {WHOLE}: not their blocks" in " ".join(doubt(after))
+    assert after.digest() == before.digest()
 
 
 def test_runs_of_other_code_or_images_are_noticed(fake, tmp_path):

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +53,45 @@ def _why_no_gpu() -> str:
     return "" if given is None else f": CUDA_VISIBLE_DEVICES={quote(given)} shows none"
 
 
+@dataclass(frozen=True)
+class Hardware:
+    """What a machine's precision depends on.
+
+    Attributes:
+        device: ``cpu``, ``cuda`` or ``mps``.
+        fast_bf16: whether it multiplies bf16 faster than float32.
+    """
+
+    device: str
+    fast_bf16: bool
+
+    def precision(self, macs: int | None) -> str:
+        """What ``auto`` stands for; ``macs`` are those of one image, unknown counts as not tiny."""
+        is_tiny = self.device == "cpu" and macs is not None and macs < MIN_MACS_FOR_BF16_ON_CPU
+        return "bf16-mixed" if self.fast_bf16 and not is_tiny else "32-true"
+
+    def lacks(self, precision: str) -> str:
+        """Why a precision cannot be had here; empty if it can. A CPU takes bf16, if slowly."""
+        if precision == "16-mixed" and self.device == "cpu":
+            return "precision '16-mixed' needs a GPU; on a CPU choose bf16-mixed, 32-true or auto"
+        if precision == "bf16-mixed" and self.device == "cuda" and not self.fast_bf16:
+            return (
+                "precision 'bf16-mixed' needs a GPU of compute capability 8.0 or later; for others "
+                "give 16-mixed or 32-true"
+            )
+        return ""
+
+
+def hardware_of(accelerator: str) -> Hardware:
+    """That of this machine. Raises InputError as `resolve_accelerator`."""
+    device = resolve_accelerator(accelerator)
+    if device == "cuda":
+        fast = torch.cuda.get_device_capability() >= _BF16_FROM_CAPABILITY
+    else:
+        fast = device == "cpu" and _cpu_multiplies_bf16()
+    return Hardware(device, fast)
+
+
 def resolve_precision(
     precision: Precision | str, accelerator: str = "auto", macs: int | None = None
 ) -> str:
@@ -63,20 +103,12 @@ def resolve_precision(
     ``macs`` are those of one image; unknown counts as not tiny. Raises InputError for 16-mixed
     without a GPU.
     """
-    device = resolve_accelerator(accelerator)
-    if precision == "16-mixed" and device == "cpu":
-        raise InputError(
-            "precision '16-mixed' needs a GPU; on a CPU choose bf16-mixed, 32-true or auto"
-        )
-    if precision != "auto":
-        return precision
-    if device == "cuda":
-        fast = torch.cuda.get_device_capability() >= _BF16_FROM_CAPABILITY
-    elif device == "cpu":
-        fast = _cpu_multiplies_bf16() and (macs is None or macs >= MIN_MACS_FOR_BF16_ON_CPU)
-    else:
-        fast = False
-    return "bf16-mixed" if fast else "32-true"
+    hardware = hardware_of(accelerator)
+    if precision == "auto":
+        return hardware.precision(macs)
+    if precision == "16-mixed" and (why := hardware.lacks(precision)):
+        raise InputError(why)
+    return precision
 
 
 def device_name(accelerator: str, count: int = 1) -> str:

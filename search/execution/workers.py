@@ -15,7 +15,7 @@ from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
 from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
 from search.execution.devices import check_devices
-from search.execution.job import Executor, Place
+from search.execution.job import Place
 from search.records.versions import code_hash
 from search.settings.comparison import ComparisonSettings
 from search.settings.executor import executor_module, executor_options
@@ -68,7 +68,7 @@ def start_workers(
     settings: ExperimentSettings,
     lookahead: int | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Executor]:
+) -> Iterator[Joined]:
     """Workers, started before anything else since they take seconds to import.
 
     Args:

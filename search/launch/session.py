@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.dispatcher import Dispatcher
-from search.execution.job import Executor, node_of
+from search.execution.job import node_of
 from search.execution.view import View
 from search.execution.workers import (
     WANDB_SECONDS,
@@ -95,7 +96,7 @@ class Session:
             locked(self._folder, self.say),
             start_workers(self._settings, lookahead, self._console.print) as executor,
         ):
-            self._executor: Executor = executor
+            self._executor = executor
             self._progress = ProgressWriter(self._folder, executor, "its images are read")
             yield
 
@@ -111,6 +112,9 @@ class Session:
         while not self._executor.wait_until_ready(_LOOK):
             self._progress.look()
         self._common = dict(prepared.job_settings)
+        if self._executor.hardware is not None:  # not this machine trains
+            macs = count_cost(Variant.from_dict(self._common["variant"])).macs
+            self._common["precision"] = self._executor.hardware.precision(macs)
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         automatic = {"precision": self._common["precision"], **automatic}
         resolved = bind_settings(
@@ -123,6 +127,8 @@ class Session:
             imported,
         )
         self._common["precision"] = resolved["precision"]
+        asked = self._settings.recipe.get("precision", "auto")
+        self._executor.require(resolved["precision"] if asked == "auto" else str(asked))
         for line in differences_from(self._receipt or {}, self._folder):
             self.say(f"not as in the receipt: {line}")
         return resolved

@@ -230,10 +230,11 @@ class Agent:
             else:
                 self._executor.cancel_all()
             self._executor.wait_until_ready()
+            hardware = greeting.hardware
         except InputError as error:
             self._send("refused", error=one_line(str(error), LONGEST_ERROR))
             raise
-        self._send("ready", slots=self._executor.slots)
+        self._send("ready", slots=self._executor.slots, hardware=hardware)
         self._say(f"serving with {counted(self._executor.slots, 'worker')}")
 
     def _forget(self, why: str) -> None:

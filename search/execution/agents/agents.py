@@ -1,63 +1,28 @@
 """The coordinator's side of agents on other machines: who is there, and which job is whose."""
 
-import secrets
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import MissingFileError
 from hybrid_swin.system.schema import SchemaError, build
+from hybrid_swin.training.hardware import Hardware
 from search.execution.agents.agent import OVER
+from search.execution.agents.arrivals import Arrivals, RemoteAgent
 from search.execution.agents.greeting import about_coordinator
-from search.execution.agents.mailbox import (
-    AGENT_BEAT,
-    AGENT_FILE,
-    AGENTS,
-    COORDINATOR_BEAT,
-    SILENT,
-    TO_AGENT,
-    TO_COORDINATOR,
-    AgentRecord,
-    Beating,
-    Inbox,
-    Outbox,
-    Pulse,
-)
+from search.execution.agents.mailbox import AGENTS, COORDINATOR_BEAT, SILENT, Beating
 from search.execution.job import Event, Job, Node
-from search.execution.other_process import OtherProcess
-from search.records.runs import read_record
 from search.settings.experiment import WorkerSettings
 from search.statistics.formatting import counted
 
 _SCAN = 1.0  # seconds between two looks for new agents
 _SHORT, _LONG = 0.01, 0.2  # seconds between two looks for messages; longer while none come
 _TO_LEAVE = 5.0  # seconds in which agents of a study that is over may go
-
-
-@dataclass
-class _Agent:
-    name: str
-    home: Path
-    place: dict[str, str]
-    token: str
-    outbox: Outbox
-    inbox: Inbox
-    pulse: Pulse
-    process: OtherProcess | None  # None if it is of another machine
-    announced: int  # when its file was written
-    slots: int = 0  # none before it is ready
-    jobs: dict[str, Job] = field(default_factory=dict)
-
-    @property
-    def free(self) -> int:
-        return max(0, self.slots - len(self.jobs))
 
 
 class Agents:
@@ -76,14 +41,22 @@ class Agents:
 
     def __init__(self, folder: Path, workers: WorkerSettings, say: Callable[[str], None]) -> None:
         self._folder, self._workers, self._say = folder, workers, say
-        self._agents: dict[str, _Agent] = {}
+        self._agents: dict[str, RemoteAgent] = {}
         self._queue: deque[Job] = deque()
         self._beating: Beating | None = None
         self._scanned = -_SCAN
-        self._strange: set[str] = set()  # folders without an agent
-        self._silent: dict[str, Pulse] = {}  # agents that were not heard of, and may come back
+        self._arrivals = Arrivals(folder, say)
         self._unfit: dict[str, str] = {}  # what an agent could not do for its machine's sake
+        self._precision = ""
         self._closed = False
+        self.hardware: Hardware | None = None
+        """On what the first agent that was ready trains; None before."""
+
+    def require(self, precision: str) -> None:
+        """Let no agent serve, now or later, on whose machine this precision cannot be had."""
+        self._precision = precision
+        for agent in self._agents.values():
+            self._check_precision(agent)
 
     @property
     def present(self) -> bool:
@@ -181,64 +154,15 @@ class Agents:
         if now - self._scanned < _SCAN or self._closed:
             return
         self._scanned = now
-        for file in sorted((self._folder / AGENTS).glob(f"*/{AGENT_FILE}")):
-            name = file.parent.name
-            silent = self._silent.get(name)
-            if silent is not None and silent.listen() and silent.silence < _SCAN:
-                del self._silent[name]
-            with suppress(OSError):  # one that goes at this moment
-                self._forget_deaf(name, file)
-                if name not in self._agents and name not in self._silent:
-                    self._meet(file)
+        for agent in self._arrivals.look(self._agents):
+            if self._beating is None:
+                self._beating = Beating(self._folder / AGENTS / COORDINATOR_BEAT, "running")
+            self._agents[agent.name] = agent
+            self._say(f"{agent.name} starts its workers")
+            about = about_coordinator(self._folder, self._workers)
+            self._send(agent, {"kind": "hello", "about": about})
 
-    def _forget_deaf(self, name: str, file: Path) -> None:
-        """Begin anew with one that announces itself again before it has answered.
-
-        It has not heard us, as when its folder was deleted before it looked.
-        """
-        agent = self._agents.get(name)
-        if agent is not None and not (agent.slots or agent.jobs):
-            if file.stat().st_mtime_ns != agent.announced:
-                del self._agents[name]
-
-    def _meet(self, file: Path) -> None:
-        home = file.parent
-        try:
-            record = read_record(file, lambda content: build(AgentRecord, content))
-        except MissingFileError:
-            return  # it leaves at this moment
-        except InputError as error:
-            if home.name not in self._strange:
-                self._strange.add(home.name)
-                self._say(f"{error}; it is not taken for an agent")
-            return
-        owner = record.owner
-        is_seen = owner.is_of_this_host and sys.platform == "linux"
-        process = OtherProcess(owner.process) if is_seen else None
-        pulse = Pulse(home / AGENT_BEAT)
-        if (process and process.has_ended(0)) or not pulse.listen():
-            shutil.rmtree(home, ignore_errors=True)  # what one that was killed has left
-            return
-        if self._beating is None:
-            self._beating = Beating(self._folder / AGENTS / COORDINATOR_BEAT, "running")
-        agent = _Agent(
-            home.name,
-            home,
-            record.place,
-            secrets.token_hex(8),
-            Outbox(home / TO_AGENT),
-            Inbox(home / TO_COORDINATOR, from_end=True),
-            pulse,
-            process,
-            file.stat().st_mtime_ns,
-        )
-        self._agents[agent.name] = agent
-        self._say(f"{agent.name} starts its workers")
-        self._send(
-            agent, {"kind": "hello", "about": about_coordinator(self._folder, self._workers)}
-        )
-
-    def _hear(self, agent: _Agent) -> list[Event]:
+    def _hear(self, agent: RemoteAgent) -> list[Event]:
         events: list[Event] = []
         for message in agent.inbox.receive():
             if message.get("token") != agent.token:
@@ -251,8 +175,15 @@ class Agents:
                     break
                 events += self._take(agent, event)
             elif message["kind"] == "ready":
+                try:
+                    agent.hardware = build(Hardware, message["hardware"])
+                except (SchemaError, InputError):
+                    agent.inbox.has_lost = True
+                    break
                 agent.slots = max(0, message["slots"])
-                self._say(f"{agent.name} joins with {counted(agent.slots, 'worker')}")
+                if self._check_precision(agent):
+                    self.hardware = self.hardware or agent.hardware
+                    self._say(f"{agent.name} joins with {counted(agent.slots, 'worker')}")
             elif message["kind"] == "refused":
                 self._say(f"{agent.name} cannot join: {message['error']}")
             elif message["kind"] == "forgot":  # it did not hear of us for long
@@ -271,14 +202,23 @@ class Agents:
             shutil.rmtree(agent.home, ignore_errors=True)
         elif agent.pulse.silence > SILENT:
             if agent.slots:
-                self._silent[agent.name] = agent.pulse
+                self._arrivals.give_up(agent)
             else:  # it never answered: what one that was killed has left
                 shutil.rmtree(agent.home, ignore_errors=True)
             error = f"{agent.name} was not heard of for {SILENT:.0f} s"
             self._part(agent, events, "lost", error)
         return events
 
-    def _take(self, agent: _Agent, event: Event) -> list[Event]:
+    def _check_precision(self, agent: RemoteAgent) -> bool:
+        """Let an agent go on whose machine the study's precision cannot be had."""
+        why = agent.hardware.lacks(self._precision) if agent.hardware else ""
+        if why:
+            self._say(f"{agent.name} cannot join: {why}")
+            self.dismiss(agent.name, why)
+            agent.slots = 0
+        return not why
+
+    def _take(self, agent: RemoteAgent, event: Event) -> list[Event]:
         job = agent.jobs.get(event.key)
         if job is None or job.attempt != event.attempt:
             return []
@@ -293,7 +233,7 @@ class Agents:
             return [Event("returned", job.key, job.attempt, agent.name, {"error": error})]
         return [event]
 
-    def _part(self, agent: _Agent, events: list[Event], kind: Any, error: str) -> None:
+    def _part(self, agent: RemoteAgent, events: list[Event], kind: Any, error: str) -> None:
         """An agent is gone: add what that means for its jobs to the events."""
         del self._agents[agent.name]
         jobs = list(agent.jobs.values())
@@ -310,7 +250,7 @@ class Agents:
                 job = self._queue.popleft()
                 agent.jobs[job.key] = job
 
-    def _send(self, agent: _Agent, message: dict[str, Any]) -> bool:
+    def _send(self, agent: RemoteAgent, message: dict[str, Any]) -> bool:
         """Whether it could be written; what cannot is an agent's that will be silent."""
         with suppress(OSError):
             agent.outbox.send({**message, "token": agent.token})

@@ -60,6 +60,13 @@ class Greeting:
         is_seen = owner.is_of_this_host and sys.platform == "linux"
         return OtherProcess(owner.process) if is_seen else None
 
+    @property
+    def hardware(self) -> dict[str, Any]:
+        """On what this machine would train; what ``auto`` stands for may depend on it."""
+        from hybrid_swin.training.hardware import hardware_of  # torch
+
+        return asdict(hardware_of(self._theirs["workers"]["accelerator"]))
+
     def workers(self, count: int | None) -> WorkerSettings:
         """The settings of workers; ``count`` of them, None for as many as there is room for."""
         settings = dict(self._theirs["workers"])

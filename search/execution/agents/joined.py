@@ -4,7 +4,9 @@ import math
 import time
 from collections import deque
 
+from hybrid_swin.training.hardware import Hardware
 from search.execution.agents.agents import Agents
+from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Executor, Job, Node
 
 _SLICE = 0.05  # seconds for which one of the two is waited for while the other may have news
@@ -49,6 +51,15 @@ class Joined:
         """Wait for the executor's own first worker. Raises InputError if there will be none."""
         self._ready = self._own.wait_until_ready(timeout)
         return self._ready
+
+    @property
+    def hardware(self) -> Hardware | None:
+        """On what the first agent trains, if agents do all of the work; None if unknown."""
+        return self._agents.hardware if isinstance(self._own, NoWorkers) else None
+
+    def require(self, precision: str) -> None:
+        """Let no agent serve on whose machine this precision cannot be had."""
+        self._agents.require(precision)
 
     def submit(self, job: Job) -> None:
         """Take a job; one that goes on comes before those that begin, for which others may wait."""

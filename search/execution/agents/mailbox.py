@@ -37,7 +37,7 @@ _CONTENT: dict[str, dict[str, type]] = {
     "job": {"job": dict},
     "cancel": {"key": str},
     "leave": {},
-    "ready": {"slots": int},
+    "ready": {"slots": int, "hardware": dict},
     "event": {"event": dict},
     "refused": {"error": str},
     "forgot": {},

@@ -55,7 +55,8 @@ def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
     def stop(*args, **named):
         raise Begun
 
-    idle = SimpleNamespace(slots=1, nodes=[], waiting="", wait_until_ready=lambda timeout: True)
+    idle = SimpleNamespace(slots=1, nodes=[], waiting="", hardware=None)
+    idle.wait_until_ready, idle.require = lambda timeout: True, lambda precision: None
     monkeypatch.setattr(session, "start_workers", lambda *_: contextlib.nullcontext(idle))
     monkeypatch.setattr(launch, "OptunaStudy", stop)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -66,13 +66,16 @@ COMPARISON = {
 class InstantWorkers:
     """An executor whose jobs end at once, each with what follows from its candidate and seed."""
 
-    slots, nodes, waiting = 1, (), ""
+    slots, nodes, waiting, hardware = 1, (), "", None
 
     def __init__(self):
         self.happened, self.trained = [], []
 
     def wait_until_ready(self, timeout=0):
         return True
+
+    def require(self, precision):
+        pass
 
     def submit(self, job):
         spec = RunSpec.from_dict(job.settings["spec"])

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from search.execution.agents.agents import Agents
 from search.execution.agents.greeting import Greeting, about_coordinator
 from search.execution.agents.joined import Joined
 from search.execution.agents.mailbox import AGENTS, Beating, Inbox, Outbox, Pulse
+from search.execution.executors.agents import OnlyAgents
 from search.execution.job import Event, Job, Node
 from search.records.locking.owner import Owner, this_process
 from search.settings.experiment import WorkerSettings
@@ -47,6 +49,8 @@ class FakeAgent:
         (self.home / "agent.beat").write_text(f"agent {self.beats}")
 
     def say(self, kind, **content):
+        if kind == "ready":
+            content = {"hardware": {"device": "cpu", "fast_bf16": True}, **content}
         self.outbox.send({"kind": kind, "token": self.token, **content})
 
     def tell(self, kind, job, **data):
@@ -444,8 +448,27 @@ def test_what_is_no_agents_is_left_alone_and_said_once(agents, tmp_path, notes, 
 
 
 def test_an_agent_that_leaves_while_it_is_looked_at_is_not_strange(agents, tmp_path, notes):
-    agents._meet(tmp_path / AGENTS / "node-1" / "agent.json")
+    agents._arrivals._meet(tmp_path / AGENTS / "node-1" / "agent.json")
     assert not agents.present and notes == []
+
+
+def test_an_agent_whose_machine_lacks_the_precision_is_refused(agents, tmp_path, notes):
+    executor = Joined(OnlyAgents(SimpleNamespace(say=print)), agents)
+    assert executor.hardware is None
+    first = joined(agents, tmp_path)
+    assert executor.hardware.precision(10**9) == "bf16-mixed"  # as that machine is fast at it
+    assert Joined(Own(), agents).hardware is None  # this machine trains, too
+    executor.require("bf16-mixed")
+    old = FakeAgent(tmp_path, "node-2")
+    agents.events(0)
+    assert old.heard() == ["hello"]
+    old.say("ready", slots=4, hardware={"device": "cuda", "fast_bf16": False})
+    agents.events(0)
+    assert agents.slots == 2 and old.heard() == ["leave"] and first.heard() == []
+    assert notes[-1].startswith("node-2 cannot join: precision 'bf16-mixed' needs a GPU of")
+    executor.require("16-mixed")  # one that has come before the study's was known
+    assert agents.slots == 0 and first.heard() == ["leave"]
+    assert notes[-1].startswith("node-1 cannot join: precision '16-mixed' needs a GPU; ")
 
 
 def test_an_agent_that_has_not_heard_us_is_greeted_anew(agents, tmp_path, notes):
@@ -473,6 +496,7 @@ def test_an_agent_that_has_not_heard_us_is_greeted_anew(agents, tmp_path, notes)
     [
         {"number": "a"},
         {"kind": "ready", "slots": "x", "number": 2},
+        {"kind": "ready", "slots": 2, "hardware": {"device": 1}, "number": 2},
         {"kind": "event", "event": {"kind": "done"}, "number": 2},
         {"kind": "event", "event": 3, "number": 2},
     ],

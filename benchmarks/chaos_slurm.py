@@ -95,14 +95,17 @@ class Cluster:
             if "down" in state or "drain" in state:
                 self.ask("scontrol", "update", f"nodename={name}", "state=resume")
 
-    def settle(self) -> list[str]:
-        """No job stays."""
+    def settle(self, scene: Scene) -> list[str]:
+        """No job stays, but one that has no process: Slurm does not see that its daemon is dead."""
         end = time.monotonic() + _TO_LEAVE
         while (jobs := self.ask("squeue", "-h")) and time.monotonic() < end:
+            if not marked(scene.root) and not self.jobs("PENDING"):
+                break
             time.sleep(0.5)
+        stay = jobs and (marked(scene.root) or self.jobs("PENDING"))
         if jobs:
             self.ask("scancel", "--user", "root")
-        return [f"jobs were left: {jobs}"] if jobs else []
+        return [f"jobs were left: {jobs}"] if stay else []
 
     def close(self) -> None:
         """Stop it."""
@@ -154,7 +157,7 @@ class Jobs:
 
     def settle(self, scene: Scene) -> list[str]:
         """No job stays."""
-        return self.cluster.settle()
+        return self.cluster.settle(scene)
 
     def close(self) -> None:
         """Stop Slurm."""
@@ -216,7 +219,7 @@ class Allocation:
 
     def settle(self, scene: Scene) -> list[str]:
         """No job stays."""
-        return self.cluster.settle()
+        return self.cluster.settle(scene)
 
     def close(self) -> None:
         """Stop Slurm."""

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.program import door
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import CLOSING, PLANNED, most_that_fit, too_long
+from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
 from search.statistics.formatting import seconds_text
 from search.study.deadline import TimePlan
@@ -24,12 +26,17 @@ def of_hours(plan: TimePlan | None) -> str:
 
 
 def check_place(settings: ExperimentSettings) -> None:
-    """Raise InputError for trainings elsewhere than on this machine, where the pilots run."""
+    """Raise InputError for trainings elsewhere than on this machine, where the pilots run.
+
+    Elsewhere neither the pace is known before a worker has come, nor how many will come, nor when.
+    """
     name = settings.executor["name"]
+    number = "seeds" if isinstance(settings, ComparisonSettings) else "trials"
     if name != "local":
         raise InputError(
-            f"--hours is planned by pilots on this machine, and executor.name {name} trains "
-            "elsewhere; leave --hours out and give the trials or seeds that you want"
+            f"--hours times pilots on this machine, and executor.name {name} trains elsewhere; "
+            f"begin with --executor.name local on one of those machines, which others may then "
+            f"join by `{door()} work FOLDER`, or leave --hours out and give --{number}"
         )
 
 

@@ -6,7 +6,6 @@ new study and one that was killed at any moment.
 """
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -15,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import (
     remove_half_written,
     write_bytes_atomically,
     write_json_atomically,
 )
+from search.execution.failures import Failures
 from search.execution.job import Event, Job, Runner
 from search.execution.run_folder import (
     attempts_in,
     lost_answers,
     number_of,
+    set_aside_answered,
     take_answers,
     take_folder,
     take_over,
@@ -34,24 +34,19 @@ from search.execution.run_folder import (
 from search.execution.silence import Silence
 from search.execution.view import View
 from search.records.runs import (
-    FAILURE_FILE,
     RESULT_FILE,
     RUN_FILE,
     FailureRecord,
     FinishedRun,
     RunResult,
     RunSpec,
-    State,
-    read_failure,
     read_record,
     read_result,
     write_failure,
 )
-from search.records.torn import read_or_set_aside, set_aside
+from search.records.torn import read_or_set_aside
 from search.settings.experiment import WorkerSettings
 
-_MOST_HANGS = 2  # a run that has hung so often hangs again
-_MOST_OUT_OF_MEMORY = 2  # the second time with half the images at once
 _LOOK = 1.0  # seconds between two looks at what takes too long: each goes through all that runs
 
 
@@ -82,12 +77,9 @@ class Dispatcher:
         view: View,
         node_of: Callable[[str], str] = lambda worker: "",
     ) -> None:
-        self._node_of = node_of
-        self._folder = folder
-        self._executor = executor
-        self._workers = workers
-        self._common = dict(common)
-        self._view = view
+        self._folder, self._executor, self._workers = folder, executor, workers
+        self._common, self._view, self._node_of = dict(common), view, node_of
+        self._failures = Failures(workers.attempts, view.note)
         self._running: dict[str, _Attempt] = {}
         self._silence = Silence(
             workers.silence_factor, workers.silence_minutes, workers.epoch_minutes
@@ -123,7 +115,7 @@ class Dispatcher:
         )
         lost = None if result is None else lost_answers(folder, result)
         if lost is not None:
-            self._set_aside_answered(spec, lost)
+            set_aside_answered(self._folder, spec.key, lost, self._view.note)
             result = None
         if result is not None:
             self._end(spec, result)
@@ -151,22 +143,6 @@ class Dispatcher:
         if read_or_set_aside(lambda: read_result(self._folder, spec.key), self._view.note, then):
             return
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
-
-    def _set_aside_answered(self, spec: RunSpec, lost: str) -> None:
-        """A result whose answers are lost is made again, from the weights of its last attempt.
-
-        Without them its row's interval would silently cover less.
-        """
-        folder = self._folder / spec.key
-        files = [folder / lost, folder / RESULT_FILE]
-        files += [attempt / RESULT_FILE for attempt in attempts_in(folder)]
-        for file in files:
-            if os.path.lexists(file):
-                set_aside(file)
-        self._view.note(
-            f"{spec.key}/{lost} is missing or damaged: it and the run's result are set "
-            "aside (*.torn) and made again from its last checkpoint"
-        )
 
     def results(self, timeout: float = 1.0) -> Iterator[FinishedRun]:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
@@ -204,8 +180,8 @@ class Dispatcher:
         task: Any = "reference" if spec.kind == "reference" else "train"
         settings = {**self._common, "spec": spec.to_dict()}
         # By the folder alone, so that a run that goes on is the run that would have gone on.
-        if short := sum(record.out_of_memory for record in self._failures(attempts)):
-            settings["micro_batches"] = 2**short
+        if (parts := self._failures.micro_batches(attempts)) > 1:
+            settings["micro_batches"] = parts
         job = Job(spec.key, number, task, str(attempt), settings)
         if spec.key in self._running:
             self._view.waits(spec)
@@ -271,43 +247,18 @@ class Dispatcher:
         attempts = attempts_in(self._folder / spec.key)
         if self._give_up(spec, attempts):
             return
-        again = " with half the images at once" if out_of_memory else ""
-        self._view.note(
-            f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again{again}"
-        )
+        what = f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
+        self._view.note(f"{what} with half the images at once" if out_of_memory else what)
         self._begin(spec, attempts)
 
     def _give_up(self, spec: RunSpec, attempts: list[Path]) -> bool:
-        """End a run that has failed, hung or lacked memory often enough; says whether it has."""
-        failures = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
-        records = self._failures(attempts)
-        hangs = sum(failure.hung for failure in records)
-        short = sum(failure.out_of_memory for failure in records)
-        crashed_too_often = len(failures) - short >= self._workers.attempts
-        too_large = short >= _MOST_OUT_OF_MEMORY
-        if not (crashed_too_often or too_large or hangs >= _MOST_HANGS):
+        """End a run that has failed often enough; says whether it has."""
+        result = self._failures.verdict(spec.key, attempts)
+        if result is None:
             return False
-        error = one_line(records[-1].error, LONGEST_ERROR)
-        state: State = "infeasible" if too_large else "failed"
-        if not (crashed_too_often or too_large):
-            error += f"; it has hung {hangs} times and is not tried again"
-        result = RunResult(spec.key, number_of(failures[-1]), state, None, error=error)
         write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
         self._end(spec, result)
         return True
-
-    def _failures(self, attempts: list[Path]) -> list[FailureRecord]:
-        failed = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
-        return [self._read_failure(attempt) for attempt in failed]
-
-    def _read_failure(self, attempt: Path) -> FailureRecord:
-        """Why an attempt failed; one whose file is damaged goes on to count."""
-        then = "the attempt counts as failed"
-        record = read_or_set_aside(lambda: read_failure(attempt), self._view.note, then)
-        if record is None:
-            record = FailureRecord()
-            write_failure(attempt, record)
-        return record
 
     def _end(self, spec: RunSpec, result: RunResult) -> None:
         attempt = self._running.pop(spec.key, None)  # none if it had ended before this start

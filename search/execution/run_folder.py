@@ -9,7 +9,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
-from search.records.runs import RUN_FILE, RunResult, RunSpec, read_spec
+from search.records.runs import RESULT_FILE, RUN_FILE, RunResult, RunSpec, read_spec
 from search.records.torn import Say, read_or_set_aside, set_aside
 
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
@@ -95,3 +95,20 @@ def lost_answers(folder: Path, result: RunResult) -> str | None:
     kept = os.path.lexists(folder / validation.VALIDATION_FILE)
     damaged = kept and validation.read_answers(folder) is None
     return validation.VALIDATION_FILE if damaged else None
+
+
+def set_aside_answered(study: Path, key: str, lost: str, say: Say) -> None:
+    """Let a result whose answers are lost be made again, from the weights of its last attempt.
+
+    Without them its row's interval would silently cover less.
+    """
+    folder = study / key
+    files = [folder / lost, folder / RESULT_FILE]
+    files += [attempt / RESULT_FILE for attempt in attempts_in(folder)]
+    for file in files:
+        if os.path.lexists(file):
+            set_aside(file)
+    say(
+        f"{key}/{lost} is missing or damaged: it and the run's result are set "
+        "aside (*.torn) and made again from its last checkpoint"
+    )

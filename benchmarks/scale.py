@@ -46,7 +46,7 @@ from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.execution.dispatcher import Dispatcher
 from search.execution.job import Runner
-from search.execution.view import Silent
+from search.execution.view import Silent, View
 from search.launch.study import check
 from search.leaderboard.board import Leaderboard
 from search.records.study_folder import bind_settings, locked
@@ -97,14 +97,14 @@ def settings_of(folder: Path, trials: int) -> StudySettings:
     )
 
 
-def run(settings: StudySettings, executor: Runner) -> dict[str, float]:
-    """Run the study; seconds by part."""
-    clocks = Clocks()
+def run(settings: StudySettings, executor: Runner, view: View | None = None) -> dict[str, float]:
+    """Run the study; seconds by part. Nobody watches it without ``view``."""
+    clocks, view = Clocks(), view or Silent()
     space, candidates = check(settings)
     with locked(settings.path):
         bind_settings(settings, {}, {}, {})
         study = OptunaStudy(settings, space, settings.path)
-        dispatcher = Dispatcher(settings.path, executor, settings.workers, {}, Silent())
+        dispatcher = Dispatcher(settings.path, executor, settings.workers, {}, view)
         clocks.watch(space, "suggest", "proposing (TPE)")
         clocks.watch(candidates, "judge", "judging draws")
         clocks.watch(candidates, "trial", "making runs of draws")
@@ -122,7 +122,7 @@ def run(settings: StudySettings, executor: Runner) -> dict[str, float]:
             dispatcher,
             train_images=0,
             reference={},
-            view=Silent(),
+            view=view,
         )
         try:
             coordinator.run()

@@ -28,6 +28,7 @@ from search.records.study_folder import RECEIPT
 _SCRIPT = ROOT / "configs" / "slurm" / "study.sh"
 _TO_LEAVE = 30.0  # seconds in which a job of a study that is over must end
 _LOOK_AGAIN = 0.3  # seconds
+_DOWN = 3.0  # seconds for which a daemon that was killed is not there
 _TO_ANSWER = 5.0  # seconds for a command of Slurm
 _NOBODY = 2**30  # no process has this number
 _NODES = 2
@@ -85,11 +86,12 @@ class Cluster:
 
     def restore(self) -> None:
         """Start daemons that were killed, and use nodes again that were set down."""
-        time.sleep(3)
-        for name, daemon in list(self._running._daemons.items()):
-            if daemon.poll() is not None:
-                begin = self._running.start_node
-                self._running.start_controller() if name == "slurmctld" else begin(name)
+        dead = [name for name, one in self._running._daemons.items() if one.poll() is not None]
+        if dead:
+            time.sleep(_DOWN)
+        for name in dead:
+            begin = self._running.start_node
+            self._running.start_controller() if name == "slurmctld" else begin(name)
         for name in self._running.nodes:
             state = self.ask("sinfo", "-h", "-N", "-n", name, "-o", "%T")
             if "down" in state or "drain" in state:

@@ -133,7 +133,10 @@ def _instead(tag: str, text: str) -> str | None:
     if tag in (_INT, _FLOAT) and not (_WHOLE.fullmatch(text) or _NUMBER.fullmatch(text)):
         if text.lower().strip("+-.") in ("inf", "nan"):
             return f"write a finite number, or {text!r} in quotes for text"
-        return f"write {yaml.safe_load(text[:_LONGEST_NUMBER])}, or {text!r} in quotes for text"
+        number = yaml.safe_load(text[:_LONGEST_NUMBER])
+        if ":" in text:  # to base 60 in YAML 1.1, which hardly anybody means
+            return f"write {text!r} in quotes for a time, or {number} for that number"
+        return f"write {number}, or {text!r} in quotes for text"
     return None
 
 

@@ -88,7 +88,7 @@ def test_files_of_variants_and_recipes_are_read_alike(kind, tmp_path):
         ("0b11", "write 3"),
         ("1_000", "write 1000"),
         ("1_000.5", "write 1000.5"),
-        ("1:30", "write 90"),
+        ("1:30", "write '1:30' in quotes for a time, or 90 for that number"),
         (".inf", "write a finite number"),
         ("-.INF", "write a finite number"),
         (".nan", "write a finite number"),

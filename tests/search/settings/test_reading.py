@@ -129,7 +129,7 @@ def test_a_printed_config_is_read_back_as_the_same_text(parse, capsys):
     ("option", "value", "said"),
     [
         ("--seed", "010", "--seed: programs read '010' differently; write 10"),
-        ("--trials", "1:30", "write 90"),
+        ("--trials", "1:30", "or 90 for that number"),
         ("--seed", "0x1F", "write 31"),
         ("--recipe.epochs", "1_0", "write 10"),
         ("--recipe.flip", "off", "write false, or 'off' in quotes for the word"),

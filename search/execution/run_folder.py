@@ -92,7 +92,7 @@ def lost_answers(folder: Path, result: RunResult) -> str | None:
 
     if result.test is not None and not predictions.has_predictions(folder):
         return predictions.PREDICTIONS_FILE
-    kept = os.path.lexists(folder / validation.VALIDATION_FILE)
+    kept = result.answers or os.path.lexists(folder / validation.VALIDATION_FILE)
     damaged = kept and validation.read_answers(folder) is None
     return validation.VALIDATION_FILE if damaged else None
 

@@ -38,6 +38,7 @@ from search.execution.job import Job
 from search.execution.run_folder import DeletedFolderError
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
+from search.records.validation import VALIDATION_FILE
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -141,6 +142,7 @@ def _result(
         micro_batch=training.micro_batch,
         precision=fitted.precision,
         error="; ".join(notes) or None,
+        answers=(attempt / VALIDATION_FILE).exists(),
         **_provenance(data, settings),
     )
 

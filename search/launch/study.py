@@ -190,7 +190,7 @@ def launch_study(
         )
         sampler, why = resolved["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
-            console.print(f"sampler {sampler}: {why}", highlight=False)
+            console.say(f"sampler {sampler}: {why}")
         if not settings.trials:
             session.say("trials 0: nothing is searched; the baselines alone are trained")
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:

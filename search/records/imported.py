@@ -80,7 +80,8 @@ class ImportedCandidate:
             "seconds": there.seconds,
             "passes": there.passes,
         }  # where it was trained, over however many studies
-        here = replace(there, key=key, seconds={}, passes=0.0, taken_over=taken_over)
+        kept = there.answers and bool(self.answers)
+        here = replace(there, key=key, seconds={}, passes=0.0, taken_over=taken_over, answers=kept)
         return here, base64.b64decode(self.answers)
 
 

@@ -105,6 +105,8 @@ class RunResult:
     references). Times are seconds, memory is MiB. A run is ``infeasible`` if it ran out of memory
     twice, the second time with half the images at once. ``taken_over`` says where a run that was
     not trained here was, with its attempt and what it took there; then it took nothing here.
+    ``answers`` says that it kept which validation images it got right; runs of earlier versions do
+    not say so.
     """
 
     key: str
@@ -135,6 +137,7 @@ class RunResult:
     test_groups: int = 0
     error: str | None = None
     taken_over: dict[str, Any] | None = None
+    answers: bool = False
 
     @property
     def batch_norm_in_parts(self) -> bool:
@@ -146,6 +149,8 @@ class RunResult:
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         if self.taken_over is None:
             del content["taken_over"]
+        if not self.answers:
+            del content["answers"]
         return content | {"history": list(self.history)}
 
     @classmethod

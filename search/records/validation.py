@@ -79,6 +79,7 @@ def read_validated(
     scores: Mapping[int, float],
     monitor: str,
     lost: list[str] | None = None,
+    kept: bool = False,
 ) -> Correctness | None:
     """Right (1) or wrong (0) for each run and image, where all runs saw the same images.
 
@@ -87,9 +88,10 @@ def read_validated(
         scores: the score that each of these runs reported.
         monitor: what it is a score of.
         lost: collects why answers cannot be used that a study has kept, naming the file.
+        kept: whether results of these runs say that they have kept them.
 
     Returns:
-        None if scores are not means over images, a file is missing or torn (studies of earlier
+        None if scores are not means over images, a file is missing or torn (runs of the first
         versions have none, and have lost none), tells another score, or is of other images than
         the first.
     """
@@ -103,7 +105,8 @@ def read_validated(
             reasons.append(f"{place} cannot be read")
         elif abs(float(answers.right.mean()) - scores[seed]) > _CLOSE:
             reasons.append(f"{place} tells another accuracy than its run's result")
-    if lost is not None and any(os.path.lexists(f / VALIDATION_FILE) for f in folders.values()):
+    kept = kept or any(os.path.lexists(f / VALIDATION_FILE) for f in folders.values())
+    if lost is not None and kept:
         lost += reasons
     whole = [answers for answers in by_seed.values() if answers is not None]
     if reasons or len({answers.images for answers in whole}) > 1:

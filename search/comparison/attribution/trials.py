@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 from search.comparison.attribution.trial import Trials, is_scored, trial_of
 from search.leaderboard.rows.evidence import Images
 from search.leaderboard.rows.intervals import items_of
@@ -50,8 +50,9 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
     chosen = list({(spec.candidate_id, spec.seed): (spec, r) for spec, r in trials}.values())
     scored = [(spec, r) for spec, r in chosen if is_scored(r)]
     monitor = settings.objective.monitor
-    right = _right(folder, scored, monitor)
-    lost = () if right else (_lost(scored, monitor),)
+    reasons: list[str] = []
+    right = _right(folder, scored, monitor, reasons)
+    lost = () if right else (_lost(scored, monitor, reasons),)
     return Trials(
         study=settings.name,
         monitor=monitor,
@@ -64,11 +65,17 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
     )
 
 
-def _right(folder: Path, scored: Sequence[Run], monitor: str) -> dict[str, Correctness]:
-    """Which validation images each trial got right; empty where that is not known of all."""
+def _right(
+    folder: Path, scored: Sequence[Run], monitor: str, lost: list[str]
+) -> dict[str, Correctness]:
+    """Which validation images each trial got right; empty where that is not known of all.
+
+    ``lost`` collects why answers cannot be used that trials have kept.
+    """
     places = {place: folder / spec.key for place, (spec, _) in enumerate(scored)}
     scores = {place: r.score for place, (_, r) in enumerate(scored) if r and r.score is not None}
-    correctness = read_validated(places, scores, monitor)
+    kept = any(result.answers for _, result in scored if result)
+    correctness = read_validated(places, scores, monitor, lost, kept)
     if correctness is None:
         return {}
     return {
@@ -77,10 +84,15 @@ def _right(folder: Path, scored: Sequence[Run], monitor: str) -> dict[str, Corre
     }
 
 
-def _lost(scored: Sequence[Run], monitor: str) -> str:
+def _lost(scored: Sequence[Run], monitor: str, reasons: Sequence[str]) -> str:
     """Why effects speak of these images only, where scores are means over images."""
     if monitor != ACCURACY or not scored:
         return ""
+    if reasons:
+        return (
+            f"{few(reasons, 2)}: effects speak of these images only; the command that began the "
+            "study makes the file again (a missing one of an earlier version it does not)."
+        )
     return (
         f"Which validation images were right is not known of every trial ({VALIDATION_FILE} in "
         "each run's folder; studies of earlier versions have none)."

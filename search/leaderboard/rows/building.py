@@ -91,8 +91,16 @@ def build_mean_row(
     )
     row = with_intervals(row, RowEvidence(dict(enumerate(known)), None, images=images), monitor)
     row = replace(row, test_covers="candidates" if row.test_covers else "")
-    validated = validated_of(folder, dict(enumerate(whole)), monitor)
-    return row, RowEvidence({}, None, units=units_of(whole), images=images, validated=validated)
+    validated, lost = validated_of(folder, dict(enumerate(whole)), monitor)
+    evidence = RowEvidence(
+        {},
+        None,
+        units=units_of(whole),
+        images=images,
+        validated=validated,
+        lost_validated=lost,
+    )
+    return row, evidence
 
 
 def _about_runs(runs: Sequence[FinishedRun]) -> dict[str, Any]:

@@ -68,8 +68,7 @@ class RowEvidence:
             folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
             correct = read_correctness(folders, scores, lost)
         runs = {s.seed_index: (s, r) for s, r in whole}
-        lost_validated: list[str] = []
-        validated = read_validated(*_retrained(folder, runs), monitor, lost_validated)
+        validated, lost_validated = validated_of(folder, runs, monitor)
         return cls(
             scores,
             correct,
@@ -78,22 +77,23 @@ class RowEvidence:
             Images.of(whole),
             tuple(lost),
             validated,
-            tuple(lost_validated),
+            lost_validated,
         )
 
 
-def validated_of(folder: Path, runs: Mapping[int, FinishedRun], monitor: str) -> Correctness | None:
-    """The validation images that retrained runs, by a number each, got right."""
-    return read_validated(*_retrained(folder, runs), monitor)
+def validated_of(
+    folder: Path, runs: Mapping[int, FinishedRun], monitor: str
+) -> tuple[Correctness | None, tuple[str, ...]]:
+    """The validation images that retrained runs, by a number each, got right.
 
-
-def _retrained(
-    folder: Path, runs: Mapping[int, FinishedRun]
-) -> tuple[dict[int, Path], dict[int, float]]:
-    """Folder and score of each retrained run."""
+    And why answers that they kept cannot be used.
+    """
     final = {n: (s, r) for n, (s, r) in runs.items() if s.stage == "final" and r.score is not None}
     scores = {number: result.score or 0.0 for number, (_, result) in final.items()}
-    return {number: folder / spec.key for number, (spec, _) in final.items()}, scores
+    folders = {number: folder / spec.key for number, (spec, _) in final.items()}
+    lost: list[str] = []
+    kept = any(result.answers for _, result in final.values())
+    return read_validated(folders, scores, monitor, lost, kept), tuple(lost)
 
 
 def fresh_splits(runs: Iterable[FinishedRun]) -> bool | None:
@@ -138,7 +138,8 @@ def lost_notes(evidence: Iterable[RowEvidence]) -> list[str]:
         ),
         *(
             f"{reason}: differences of its row on validation are over seeds alone, not over "
-            "images; the command that began the study makes a damaged file again."
+            "images; the command that began the study makes the file again (a missing one of an "
+            "earlier version it does not)."
             for reason in validated
         ),
     ]

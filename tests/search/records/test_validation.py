@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from search.execution.run_folder import lost_answers
+from search.records.runs import RunResult
 from search.records.validation import (
     VALIDATION_FILE,
     read_answers,
@@ -91,3 +93,23 @@ def test_answers_that_are_lost_are_named_and_those_never_kept_are_not(tmp_path):
     for folder in made.values():
         (folder / VALIDATION_FILE).unlink(missing_ok=True)
     assert lost(made, told, "val/accuracy") == []
+
+
+@pytest.mark.parametrize("file", ["deleted", "damaged", "whole"])
+def test_answers_that_a_result_says_it_kept_are_missed(tmp_path, file):
+    """Those of runs of the first versions, which say nothing of them, only if they are damaged."""
+    made = folders(tmp_path, [True, False], ids=IDS[:2])
+    if file != "whole":
+        (made[0] / VALIDATION_FILE).unlink()
+    if file == "damaged":
+        (made[0] / VALIDATION_FILE).write_bytes(b"PK")
+    kept = RunResult("trials/0000", 1, "complete", 0.5, answers=True)
+    assert RunResult.from_dict(kept.to_dict()) == kept
+    told = []
+    read_validated(made, {0: 0.5}, "val/accuracy", told, kept.answers)
+    assert (lost_answers(made[0], kept), len(told)) == (
+        (None, 0) if file == "whole" else (VALIDATION_FILE, 1)
+    )
+    first = RunResult("trials/0000", 1, "complete", 0.5)
+    assert "answers" not in first.to_dict()
+    assert lost_answers(made[0], first) == (VALIDATION_FILE if file == "damaged" else None)

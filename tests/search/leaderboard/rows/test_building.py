@@ -6,7 +6,7 @@ import pytest
 from search.leaderboard.costs import cost_text
 from search.leaderboard.rows.building import _about_latency, build_mean_row, build_row
 from search.leaderboard.rows.comparison import choose_reference, compare_rows
-from search.records.runs import RunResult
+from search.records.runs import RunResult, iter_runs
 from search.statistics.best import selected_confidence
 from search.statistics.intervals import crossed_difference, paired_difference, score_interval
 from search.statistics.probabilities import accuracy_interval
@@ -327,3 +327,17 @@ def test_a_latency_is_shown_with_its_spread(make_study):
     assert cost_text(row, "latency") == "3.5"  # of an earlier version, without ends
     row = replace(row, latency_low=3.25, latency_high=4.0)
     assert cost_text(row, "latency") == "3.5 [3.25, 4]"
+
+
+def test_answers_of_random_candidates_that_are_lost_are_named(make_study):
+    study = make_study()
+    runs = [
+        study.run(f"random/final-0{n}", "random", 0.9, "w", stage="final", answers=True)
+        for n in range(2)
+    ]
+    study.validate(runs[:1])
+    _, evidence = build_mean_row(study.folder, [*iter_runs(study.folder)], "val/accuracy")
+    assert evidence.validated is None
+    assert [reason.split("/")[-2:] for reason in evidence.lost_validated] == [
+        ["final-01", "validation.npz cannot be read"]
+    ]

@@ -17,6 +17,7 @@ TO_CLOSE = 60  # seconds
 QUICK = {"health_check_period_ms": 500, "health_check_timeout_ms": 500} | {
     "health_check_initial_delay_ms": 0,
     "health_check_failure_threshold": 4,
+    "worker_niceness": 0,  # of 15: other work on this machine would make workers wait
 }
 
 

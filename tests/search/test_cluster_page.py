@@ -1,8 +1,11 @@
 """The five commands of the page on clusters, each with real workers: one leaderboard."""
 
+import itertools
 import os
+import random
 import re
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/cluster.md"
+RAY = os.path.join(os.path.dirname(sys.executable), "ray")
 PATIENCE = 180  # seconds after which a test has waited in vain
 
 
@@ -50,6 +54,84 @@ def test_a_ray_cluster(tiny, doors, finished):
     output, _ = study.communicate()
     assert study.returncode == 0, output
     assert tiny.digest() == finished.digest()
+
+
+@pytest.fixture
+def ray_head(ray_clusters):
+    """A head that a user has started with a dashboard: its address, and variables for commands."""
+    reason = "`ray job submit` needs a dashboard: pip install 'ray[default]'"
+    pytest.importorskip("ray.dashboard.optional_deps", reason=reason, exc_type=ImportError)
+    cluster = ray_clusters.RayCluster()  # no node of it: those do not tell jobs their address
+    names = ("port", "dashboard-port", "dashboard-agent-listen-port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    command = [
+        RAY,
+        "start",
+        "--head",
+        "--block",
+        "--dashboard-host",
+        "127.0.0.1",
+        "--num-cpus",
+        "2",
+    ]
+    command += ["--temp-dir", cluster.folder, "--object-store-memory", str(80 * 2**20)]
+    command += [f"--{name}={port}" for name, port in ports.items()]
+    environment = os.environ | cluster.environment
+    environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    with (cluster.folder / "log").open("w") as log:
+        head = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + PATIENCE
+        dashboard = f"http://127.0.0.1:{ports['dashboard-port']}"
+        jobs = [RAY, "job", "list", "--address", dashboard]  # it listens before it answers
+        while not all(map(listens, ports.values())) or subprocess.call(jobs, env=environment):
+            assert head.poll() is None, (cluster.folder / "log").read_text()
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.2)
+        yield dashboard, environment
+    finally:
+        head.terminate()
+        head.wait(PATIENCE)
+        cluster.close()
+
+
+def free_ports(count):
+    """Below those that the system, and so Ray's other processes, take by themselves."""
+    free = (port for port in random.sample(range(20_000, 32_000), 1_000) if not listens(port))
+    return list(itertools.islice(free, count))
+
+
+def listens(port):
+    """Whether a process listens on a port, at whatever address."""
+    lines = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    return any(re.search(rf":{port:04X} \S+ 0A ", line) for line in lines.splitlines())
+
+
+def test_a_job_of_ray_ends_in_order_and_the_same_command_goes_on(ray_head, tiny, finished):
+    dashboard, environment = ray_head
+    [line] = re.findall(r"^\$ (ray job submit .*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    words = shlex.split(line)
+    assert words[4:8] == ["http://127.0.0.1:8265", "--", "python", "/shared/hybrid-swin/search.py"]
+    assert words[8:13] == [*"run --config /shared/digits.yaml --folder /shared/runs".split()]
+    door, study = str(ROOT / "search.py"), tiny.command(*words[13:])
+
+    def ray(*command):
+        given = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([RAY, *command], env=environment, cwd=tiny.root, **given)
+
+    def submit(name):
+        job = ("--submission-id", name, "--", sys.executable, door, *study)
+        return ray("job", "submit", "--address", dashboard, *job)
+
+    first = submit("first")
+    tiny.wait_for(lambda: len(tiny.results()) >= 2, first, PATIENCE)
+    stopped, _ = ray("job", "stop", "--address", dashboard, "first").communicate(timeout=PATIENCE)
+    assert "was stopped" in stopped
+    output, _ = first.communicate(timeout=PATIENCE)
+    assert "interrupted; started again, it continues where it ended" in output, output
+    output, _ = submit("second").communicate(timeout=PATIENCE)
+    assert "'second' succeeded" in output, output
+    assert "going on: " in output and tiny.digest() == finished.digest()
 
 
 def test_slurm_in_one_job_and_in_many(tiny, doors, slurm, finished, monkeypatch):

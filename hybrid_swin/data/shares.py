@@ -13,9 +13,10 @@ from typing import Any, cast, final
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from hybrid_swin.data.batches import EpochBatches, SplitImages, make_loader
+from hybrid_swin.errors import InputError
 from hybrid_swin.network.whole_batch import Share
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -126,12 +127,26 @@ def uncut(loader: Any) -> Any:
     return loader._loader if isinstance(loader, Cut) else loader
 
 
+def _refuse_cut(loader: Any) -> None:
+    """Raise InputError for a loader that gives each process other images itself."""
+    batches = getattr(loader, "batch_sampler", None)
+    samplers = (getattr(loader, "sampler", None), getattr(batches, "sampler", None))
+    if any(isinstance(sampler, DistributedSampler) for sampler in samplers):
+        raise InputError(
+            "the data module has a DistributedSampler, which gives each device other images; "
+            "batches are shared out here already, so let it give the same ones everywhere, as "
+            "shuffle=True does"
+        )
+
+
 def _cutting(make: Any, rank: int, ranks: int, turns: int) -> Any:
     @functools.wraps(make)  # by which Lightning sees whether a loader is given at all
     def cut_loader() -> Any:
         loader = make()
         images, batches = (getattr(loader, name, None) for name in ("dataset", "sampler"))
         if not isinstance(images, SplitImages) or not isinstance(batches, EpochBatches):
+            if ranks > 1:
+                _refuse_cut(loader)
             return Cut(loader, rank, ranks, turns)
         parts = _SharesOfSplit(images), _CutPositions(batches, rank, ranks, turns)
         ours = cast(DataLoader[Any], loader)

@@ -117,6 +117,9 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
         ranks.give_up()
         channel.say("failed", job, error=message_of(error), input_error=True)
     except BaseException as error:  # also sys.exit() in a plug-in
+        cause = error.__context__
+        if isinstance(error, SystemExit) and isinstance(cause, KeyboardInterrupt):
+            error = cause  # by which Lightning exits
         lost_another = isinstance(error, LostDeviceError)
         ranks.give_up(lost_another)
         report = shortened(traceback.format_exc(), _LONGEST_TRACEBACK)

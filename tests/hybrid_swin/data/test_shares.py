@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from hybrid_swin.data.batches import NormalisedImages
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.own_modules import made_by, validation_digest
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.shares import Cut, cut
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 
 VARIANT = Variant.from_dict(
@@ -90,6 +91,23 @@ class Own(LightningDataModule):
 
     def val_dataloader(self):
         return DataLoader(self._images, 32)
+
+
+class CutAlready(Own):
+    """One that gives each process other images."""
+
+    def train_dataloader(self):
+        sampler = DistributedSampler(self._images, num_replicas=2, rank=0)
+        return DataLoader(self._images, 32, sampler=sampler)
+
+
+def test_batches_that_are_cut_already_are_refused():
+    """Else each device would train on its part of a part, and half of the images on none."""
+    module = CutAlready()
+    with cut(module, 0, 2, 1), pytest.raises(InputError, match="has a DistributedSampler"):
+        module.train_dataloader()
+    with cut(module, 0, 1, 2):
+        assert len(module.train_dataloader()) == 4
 
 
 def test_an_own_module_is_known_by_its_images_on_several_devices_as_on_one():

@@ -1,5 +1,7 @@
 """What a worker says and keeps of a job that fails."""
 
+import sys
+
 import pytest
 
 from search.execution import training_job as jobs
@@ -52,11 +54,15 @@ class Mute(Exception):
         (Mute(), "Mute: (its message cannot be read: RuntimeError)"),
         (SystemExit(3), "SystemExit: 3 (something called sys.exit)"),
         (GeneratorExit(), "GeneratorExit"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
     ],
 )
 def test_whatever_a_plug_in_raises_is_said(tmp_path, monkeypatch, error, words):
     def fail(job, say, processes):
-        raise error
+        try:
+            raise error
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
 
     monkeypatch.setattr(jobs, "do_job", fail)
     channel = Heard()

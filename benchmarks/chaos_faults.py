@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -38,6 +39,7 @@ FILES = {
     "settings.yaml": "settings.yaml",
     "progress.json": "progress.json",
 }
+_TIMES_DELETED = 3
 AT_END = {"looks.jsonl": "looks.jsonl", "receipt.json": "receipt.json"}
 MAILBOX = {
     "what is said to an agent": "agents/*/to_agent.jsonl",
@@ -46,7 +48,9 @@ MAILBOX = {
     "the coordinator's beat": "agents/coordinator.beat",
     "who the agent is": "agents/*/agent.json",
     "an agent's folder": "agents/*",
+    "all agents' folders": "agents",
 }
+UNDER_WAY = "the folder of an attempt under way"
 
 
 def as_it_is(scene: Scene) -> None:
@@ -190,16 +194,16 @@ def damage(name: str, pattern: str, while_running: bool, point: str = "") -> Fau
 
 def _matching(name: str, base: Path, pattern: str) -> list[Path]:
     files = sorted(base.glob(pattern.removeprefix("../")))
+    if name == UNDER_WAY:
+        return [f for f in files if not (f.parent / "result.json").exists()]
     return [f for f in files if f.name != "coordinator.beat" or name.endswith("beat")]
 
 
 def spoil(path: Path, draw: random.Random) -> str:
     """Truncate, empty or delete a file or all of a folder; says what was done."""
     if path.is_dir():
-        for file in path.iterdir():
-            file.unlink(missing_ok=True)
-        with suppress(OSError):
-            path.rmdir()
+        for _ in range(_TIMES_DELETED):  # others write there meanwhile
+            shutil.rmtree(path, ignore_errors=True)
         return f"{path.name} deleted"
     with suppress(FileNotFoundError):
         size = path.stat().st_size
@@ -296,6 +300,7 @@ def faults(long: bool, disk: bool) -> list[Fault]:
         *(damage(n, pattern, r) for n, pattern in FILES.items() for r in (False, True)),
         *(damage(n, pattern, False) for n, pattern in AT_END.items()),
         *(damage(n, pattern, True, "mailbox") for n, pattern in MAILBOX.items()),
+        damage(UNDER_WAY, "*/**/attempt-*", True),
     ]
     if disk:
         found.append(Fault("full disk", fill_disk, setting=small_disk))

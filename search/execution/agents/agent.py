@@ -78,6 +78,7 @@ class Agent:
         self._greeting: Greeting | None = None  # of the last coordinator
         self._coordinator: OtherProcess | None = None  # None if it is of another machine
         self._reminder, self._next_look = Reminder(say), 0.0
+        self._was_deleted = False  # our folder, once
         self._jobs = 0
 
     def run(self) -> None:
@@ -133,9 +134,9 @@ class Agent:
             if self._is_over():  # and its agents' folder went with it
                 return True
             self._announce_again()
-        elif not self._token and time.monotonic() >= self._next_look:
+        elif self._was_deleted and not self._token and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_AT_END
-            return self._is_over()  # while this process stood still
+            return self._is_over()  # it was the coordinator, whose receipt was still to come
         return False
 
     def _announce_again(self) -> None:
@@ -144,6 +145,7 @@ class Agent:
         Raises InputError if the whole study was deleted.
         """
         self._check_folder()
+        self._was_deleted = True
         try:
             self._home.mkdir(parents=True, exist_ok=True)
             self._beating.beat()  # without one, what is there is taken for what a dead one left

@@ -568,6 +568,29 @@ def test_an_agent_whose_folder_was_deleted_gives_its_jobs_back(agent, tmp_path):
     assert answer == {"kind": "forgot", "token": "old"} and agent._executor.cancelled == 1
 
 
+def test_an_agent_that_slept_while_the_study_came_to_its_end_goes(agent, tmp_path, monkeypatch):
+    """The folder of agents is gone, and the receipt is written a little later."""
+    monkeypatch.setattr("search.execution.agents.agent._LOOK_AT_END", 0.0)
+    agent._home.mkdir(parents=True)
+    agent._beating = Beating(agent._home / "beat", "agent")
+    agent._outbox, said = Outbox(agent._home / "to_coordinator.jsonl"), []
+    agent._say = said.append
+    shutil.rmtree(tmp_path / AGENTS)
+
+    class Sleeper(ScriptedPulse):
+        def listen(self):
+            if len(self._silences) == 2:
+                receipt = {"runs": {"asked": 3, "ended": 3}}
+                (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+            return super().listen()
+
+    pulse = Sleeper(0.0, 0.0, 0.0, 0.0)
+    agent._serve(Inbox(agent._home / "to_agent.jsonl"), pulse)
+    agent._leave()
+    assert said[-1] == "the study is over; 0 jobs were done here" and len(pulse._silences) == 1
+    assert not (tmp_path / AGENTS).exists()
+
+
 def test_an_agent_of_a_study_that_is_deleted_ends(agent, tmp_path):
     agent._home.mkdir(parents=True)
     shutil.rmtree(tmp_path)

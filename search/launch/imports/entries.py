@@ -2,14 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.spec.variant import Variant
 from search.launch.imports.offers import Offer
 from search.settings.study import BaselineSettings, StudySettings
+
+Mode = Literal["min", "max"]
 
 _AS_A_BASELINE = tuple(field.name for field in fields(BaselineSettings))
 _NETWORK = tuple(field.name for field in fields(Variant))
@@ -30,9 +34,8 @@ def offers_in(content: Any, where: str) -> list[Offer]:
     """
     if isinstance(content, Mapping):
         if isinstance(content.get("rows"), list):
-            offers = list(_ranked(content["rows"], where))
-            sign = 1 if content.get("mode") == "min" else -1
-            return sorted(offers, key=lambda offer: sign * (offer.score or 0.0))  # stable
+            mode: Mode = "min" if content.get("mode") == "min" else "max"
+            return _by_search(_ranked(content["rows"], where), mode)
         if _is_study(content) or ("schema_version" in content and "variant" not in content):
             what = "the settings of a study" if _is_study(content) else "something else"
             raise InputError(
@@ -49,8 +52,12 @@ def offers_in(content: Any, where: str) -> list[Offer]:
     return [_entry(entry, index, where) for index, entry in enumerate(content, 1)]
 
 
-def offers_in_table(text: str, where: str) -> list[Offer]:
-    """The candidates in a leaderboard's CSV. Raises InputError if it is not one."""
+def offers_in_table(text: str, where: str, mode: Mode) -> list[Offer]:
+    """The candidates in a leaderboard's CSV. Raises InputError if it is not one.
+
+    It does not say whether more or less of its score is better, but its ranks do; ``mode`` counts
+    where they do not either, since all rows are equal.
+    """
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         rows = list(reader)
@@ -80,7 +87,32 @@ def offers_in_table(text: str, where: str) -> list[Offer]:
         }
         for row in rows
     ]
-    return list(_ranked(plain, where))
+    return _by_search(_ranked(plain, where), _mode_of(plain) or mode)
+
+
+def _mode_of(rows: Sequence[Mapping[str, Any]]) -> Mode | None:
+    """Which scores stand first in a leaderboard, among rows with the same kind of score."""
+    groups: dict[Any, list[tuple[float, float]]] = {}
+    for row in rows:
+        rank, score = _number(row["rank"]), row["validation_mean"]
+        if rank is not None and score is not None:
+            groups.setdefault((row["fidelity"], row["seeds"]), []).append((rank, score))
+    falls = 0
+    for group in groups.values():
+        scores = [score for _, score in sorted(group)]
+        falls += sum((a > b) - (a < b) for a, b in pairwise(scores))
+    return None if falls == 0 else "max" if falls > 0 else "min"
+
+
+def _by_search(offers: Iterable[Offer], mode: Mode) -> list[Offer]:
+    """The best of the search first, and last what has no score."""
+    sign = 1 if mode == "min" else -1
+
+    def place(offer: Offer) -> float:
+        known = offer.score is not None and math.isfinite(offer.score)
+        return sign * (offer.score or 0.0) if known else math.inf
+
+    return sorted(offers, key=place)  # stable
 
 
 def _ranked(rows: Sequence[Any], where: str) -> Iterator[Offer]:

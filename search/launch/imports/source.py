@@ -60,10 +60,10 @@ def read_source(given: Any, own: Path, objective: ObjectiveSettings) -> Source:
         return _of_folder(name, path, objective)
     if not is_file:
         raise InputError(f"{OPTION}: there is no {quote(name)}{here(name)}{_hint(path)}")
-    return _of_file(name, path)
+    return _of_file(name, path, objective)
 
 
-def _of_file(name: str, path: Path) -> Source:
+def _of_file(name: str, path: Path, objective: ObjectiveSettings) -> Source:
     where = path.name
     if path.suffix not in (*_TABLES, *_PLAIN):
         raise InputError(
@@ -75,7 +75,8 @@ def _of_file(name: str, path: Path) -> Source:
             text = read_bytes(path).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DamagedFileError(path, f"it is not text: {error.reason}") from None
-        return Source(name, os.path.realpath(path), tuple(offers_in_table(text, where)))
+        offers = tuple(offers_in_table(text, where, objective.mode))
+        return Source(name, os.path.realpath(path), offers)
     content = read_yaml(path, f"{OPTION} {name!r}")
     if isinstance(content, Mapping) and {"candidates", "source"} <= content.keys():
         return _of_imported(name, path)

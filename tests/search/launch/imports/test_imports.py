@@ -16,6 +16,7 @@ from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from search.cli.main import main
 from search.launch import study as launch
+from search.launch.imports.entries import offers_in, offers_in_table
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.study import check
 from search.leaderboard.rung_audit import audit
@@ -191,6 +192,27 @@ def test_a_leaderboard_gives_candidates_without_runs(trained, file):
     known = [spec.params for spec, _ in iter_runs(Path("runs/a"))]
     assert all(candidate.params in known for candidate in candidates)
     assert len(of_trials(trained)) == 8
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_table_orders_candidates_by_the_search_as_json_does(sign):
+    """Retrained rows have ranks by fresh seeds, which must not choose."""
+    scores = [
+        ("final", 2, 0.9, 0.1),
+        ("final", 2, 0.8, 0.2),
+        ("search", 1, 0.7, ""),
+        ("search", 1, 0.3, ""),
+    ]
+    names = ("fidelity", "seeds", "validation_mean", "search_score")
+    rows = [dict(zip(names, score, strict=True), rank=n) for n, score in enumerate(scores, 1)]
+    for row in rows:
+        row |= {name: sign * row[name] or None for name in names[2:]}
+    mode, other = ("max", "min")[::sign]
+    lines = [",".join(str(row[name] or "") for name in row) for row in reversed(rows)]
+    rows = [{**row, "params": {"x": row["rank"]}} for row in rows]
+    text = "\n".join([",".join([*names, "rank", "params.x"])] + [f"{li},{li[-1]}" for li in lines])
+    for offers in (offers_in({"mode": mode, "rows": rows}, ""), offers_in_table(text, "", other)):
+        assert [int(one.values["x"]) for one in offers] == [3, 4, 2, 1]
 
 
 WRITTEN = [

@@ -243,6 +243,7 @@ def main() -> None:
     known += slurm_faults(not options.short)
     chaos = Chaos(root, doors)
     outcomes: list[Outcome] = []
+    ended = ""
     try:
         pairs = drawn(options.faults, draw, chosen, known, options.only)
         for group, place in grouped(pairs, options.together):
@@ -252,12 +253,13 @@ def main() -> None:
                 outcomes.append(one)
     except KeyboardInterrupt:
         print("interrupted; what is known is written", flush=True)
+        ended = f" (interrupted after {len(outcomes)})"
     finally:
         doors.close()
         for place in chosen:
             place.close()
     report = {
-        "commands": [_command(options)],
+        "commands": [_command(options) + ended],
         "mended": [],
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {"torch": version("torch")},

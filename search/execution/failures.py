@@ -45,7 +45,8 @@ class Failures:
         too_large = short >= _MOST_OUT_OF_MEMORY
         if not (crashed_too_often or too_large or hangs >= _MOST_HANGS):
             return None
-        error = one_line(records[-1].error, LONGEST_ERROR)
+        last = [r.error for r in records if r.out_of_memory] if too_large else [records[-1].error]
+        error = one_line("; then ".join(last), LONGEST_ERROR)
         state: State = "infeasible" if too_large else "failed"
         if not (crashed_too_often or too_large):
             error += f"; it has hung {hangs} times and is not tried again"

@@ -642,9 +642,10 @@ def test_a_run_says_what_its_study_settled(tmp_path, own):
 # Out of memory
 
 
-def lack_memory(place, job):
+def lack_memory(place, job, images=8):
+    error = f"out of memory with {images} images"
     place.executor.say("started", job)
-    place.executor.say("failed", job, error="out of memory with 8 images", out_of_memory=True)
+    place.executor.say("failed", job, error=error, out_of_memory=True)
     return place.collect()
 
 
@@ -654,10 +655,10 @@ def test_what_lacks_memory_is_tried_with_half_the_images_at_once_and_then_infeas
     assert lack_memory(place, place.jobs[0]) == []
     assert place.jobs[1].settings["micro_batches"] == 2
     assert place.view.seen[-1][1].endswith("trying again with half the images at once")
-    assert lack_memory(place, place.jobs[1])[0][1].state == "infeasible"
+    assert lack_memory(place, place.jobs[1], 4)[0][1].state == "infeasible"
     result = place.result()
     assert (result["state"], result["attempt"]) == ("infeasible", 2)
-    assert result["error"] == "out of memory with 8 images"
+    assert result["error"] == "out of memory with 8 images; then out of memory with 4 images"
     assert len(place.jobs) == 2
 
 

@@ -70,13 +70,13 @@ class SamplerView:
         """End a draw without a result."""
         self._storage.set_trial_state_values(number, state)
 
-    def learn(self, trial: FrozenTrial) -> None:
-        """Let a draw's result be known."""
+    def learn(self, number: int, trial: FrozenTrial) -> None:
+        """Let a draw's result be known; ``trial`` is as the storage has it, under any number."""
         for name, value in trial.constraints.items():
-            optuna.Trial(self._study, trial.number).set_constraint(name, value)
+            optuna.Trial(self._study, number).set_constraint(name, value)
         for step, value in trial.intermediate_values.items():
-            self._storage.set_trial_intermediate_value(trial.number, step, value)
-        self._storage.set_trial_state_values(trial.number, trial.state, trial.values)
+            self._storage.set_trial_intermediate_value(number, step, value)
+        self._storage.set_trial_state_values(number, trial.state, trial.values)
 
     def frozen(self, number: int) -> FrozenTrial:
         """A draw as it stands."""

@@ -15,6 +15,7 @@ from search.records.journal import JOURNAL
 from search.records.runs import State
 from search.settings.study import SamplerName, StudySettings
 from search.space.space import Space
+from search.statistics.formatting import counted
 from search.study.objectives import directions
 from search.study.sampling.draws import Draw, Refusal
 from search.study.sampling.sampler_view import REFUSED, SamplerView
@@ -97,10 +98,12 @@ class OptunaStudy:
         self._id = self._patience.keep(lambda: self._storage.get_study_id_from_name(settings.name))
         self._memory = SamplerView(directions(settings.objective), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
+        self._numbers: dict[int, int] = {}  # of these draws in the memory, likewise
         self._refused: Counter[int] = Counter()  # draws for our trial of this index
         self._repeated: Counter[int] = Counter()  # of these, known already
         self._learnt = 0  # results of the trials before this one are in the memory
         self._num_stored = 0  # draws of ours that the storage is known to hold
+        self._num_foreign, self._say = 0, say
         self._earlier = self._restore()  # draws that are not yet in the memory
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ class OptunaStudy:
             trial.set_user_attr(_FOR, index)
             refusal = judge(params)
             if refusal is None:
-                self._taken[index] = self._store(number)
+                self._taken[index], self._numbers[index] = self._store(number), number
                 return Draw(index, number, params)
             self._count(index, self._refuse(trial, refusal))
         return None
@@ -215,13 +218,28 @@ class OptunaStudy:
         for trial in trials:
             index = trial.user_attrs.get(_FOR)
             if index is None:
-                continue  # none of ours: somebody else's, put into the storage by hand
+                continue
             self._num_stored += 1
             if REFUSED in trial.user_attrs:
                 self._count(index, trial.state)
             else:
                 self._taken[index] = trial
-        return trials
+        self._note_foreign(len(trials))
+        return [trial for trial in trials if _FOR in trial.user_attrs]
+
+    def _note_foreign(self, num_trials: int) -> None:
+        """Say that the storage holds trials that somebody put there; nothing is made of them.
+
+        Draws are numbered without them, so that a study does not depend on when they came.
+        """
+        foreign = num_trials - self._num_stored
+        if foreign > self._num_foreign:
+            self._num_foreign = foreign
+            self._say(
+                f"the Optuna storage holds {counted(foreign, 'trial')} that this study did not "
+                "make: left out, neither trained nor learnt from; --import-trials begins a study "
+                "with candidates of your own"
+            )
 
     def _remember(self, num_results: int) -> None:
         """Take earlier draws into the memory, with the results whose time has come by now.
@@ -229,10 +247,11 @@ class OptunaStudy:
         Only before the first new draw: asking for trials that were asked before needs no memory.
         """
         for trial in self._earlier:
-            index, refused = trial.user_attrs.get(_FOR), REFUSED in trial.user_attrs
-            known = index is None or refused or index < num_results
-            newest = trial if index is None or refused else self._taken[index]
-            self._memory.restore(newest, known)
+            index, refused = trial.user_attrs[_FOR], REFUSED in trial.user_attrs
+            if not refused:
+                self._numbers[index] = self._memory.count
+            newest = trial if refused else self._taken[index]
+            self._memory.restore(newest, refused or index < num_results)
         if self._earlier:
             self._learnt = num_results
             kept = self._patience.keep(self._kept)
@@ -243,7 +262,7 @@ class OptunaStudy:
     def _learn(self, num_results: int) -> None:
         """Let the results of the first ``num_results`` trials be known."""
         while self._learnt < num_results:
-            self._memory.learn(self._taken[self._learnt])
+            self._memory.learn(self._numbers[self._learnt], self._taken[self._learnt])
             self._learnt += 1
 
     def _known_before(self, refused: int) -> dict[str, Any] | None:
@@ -280,6 +299,7 @@ class OptunaStudy:
             lambda: self._write(number), lambda: self._written() or self._write(number)
         )
         self._num_stored += 1
+        self._note_foreign(stored.number + 1)
         return stored
 
     def _write(self, number: int) -> FrozenTrial:

@@ -204,7 +204,7 @@ def test_a_trial_that_ended_late_is_shown_as_if_it_had_not():
     assert before[:7] == list(range(7)) and 399 not in before
     done = optuna.trial.create_trial(value=7.0, params={}, distributions={})
     done.number = 7
-    memory.learn(done)
+    memory.learn(done.number, done)
     shown = [t.number for t in memory._study.get_trials(deepcopy=False)]
     assert shown == [*range(300, 400), *range(400, MOST_SHOWN + 300)]
 
@@ -227,7 +227,7 @@ def fill(memory, samplers, space, count):
             value=score, params=frozen.params, distributions=frozen.distributions
         )
         done.number = number
-        memory.learn(done)
+        memory.learn(done.number, done)
 
 
 def test_a_gaussian_process_finds_more_than_chance():

@@ -98,6 +98,10 @@ class Instant:
     def cancel(self, key: str) -> None:
         """Never needed: nothing is late."""
 
+    def exclude(self, worker: str, why: str) -> bool:
+        """There is no other machine."""
+        return False
+
     def close(self, whole: bool = False) -> None:
         """Nothing runs."""
 

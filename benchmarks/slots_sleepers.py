@@ -80,6 +80,10 @@ class Sleepers:
     def cancel(self, key: str) -> None:
         """Never needed: nothing is late."""
 
+    def exclude(self, worker: str, why: str) -> bool:
+        """There is no other machine."""
+        return False
+
     def close(self, whole: bool = False) -> None:
         """End the slots."""
         self._jobs.put(None)

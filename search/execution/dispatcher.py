@@ -6,10 +6,11 @@ new study and one that was killed at any moment.
 """
 
 import math
+import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hybrid_swin.system.files import (
     write_bytes_atomically,
     write_json_atomically,
 )
+from search.execution.bound_images import BoundImages, expected_images, other_images
 from search.execution.failures import Failures
 from search.execution.job import Event, Job, Runner
 from search.execution.run_folder import (
@@ -66,6 +68,7 @@ class Dispatcher:
         workers: attempts and time limits.
         common: what every job's settings hold beside the run itself.
         node_of: the name of a worker's machine; empty if unknown.
+        images: those that every machine must have.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ class Dispatcher:
         common: Mapping[str, Any],
         view: View,
         node_of: Callable[[str], str] = lambda worker: "",
+        images: Sequence[BoundImages] = (),
     ) -> None:
         self._folder, self._executor, self._workers = folder, executor, workers
         self._common, self._view, self._node_of = dict(common), view, node_of
         self._failures = Failures(workers.attempts, view.note)
+        self._images = images
         self._running: dict[str, _Attempt] = {}
         self._silence = Silence(
             workers.silence_factor, workers.silence_minutes, workers.epoch_minutes
@@ -179,6 +184,8 @@ class Dispatcher:
             take_over(attempts[-1], attempt)
         task: Any = "reference" if spec.kind == "reference" else "train"
         settings = {**self._common, "spec": spec.to_dict()}
+        if (images := self._expected(spec)) is not None:
+            settings["images"] = asdict(images)
         # By the folder alone, so that a run that goes on is the run that would have gone on.
         if (parts := self._failures.micro_batches(attempts)) > 1:
             settings["micro_batches"] = parts
@@ -212,6 +219,8 @@ class Dispatcher:
             why = event.data.get("error", "its worker left")
             self._view.note(f"{spec.key} ({spec.label}): {why}; it goes on elsewhere")
             self._begin(spec, attempts_in(self._folder / spec.key))
+        elif event.data.get("other_images"):
+            self._leave_machine(spec, str(event.data["error"]))
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
         else:
@@ -233,9 +242,37 @@ class Dispatcher:
         if result is None:
             self._begin(spec, attempts_in(folder))
             return
+        expected = self._expected(spec)
+        if expected and (why := other_images(expected, self._data_of(spec), vars(result))):
+            shutil.rmtree(path.parent)  # weights, too: no other attempt may go on from them
+            self._leave_machine(spec, why)
+            return
         take_answers(path.parent)
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
         self._end(spec, result)
+
+    def _leave_machine(self, spec: RunSpec, why: str) -> None:
+        """A run's machine has other images: it goes on elsewhere, and no attempt is lost.
+
+        Raises InputError if there is no other machine.
+        """
+        attempt = self._running.get(spec.key)
+        if attempt is None:  # of an earlier start
+            self._view.note(f"{spec.key} ({spec.label}): its machine {why}; it is trained again")
+        elif not self._executor.exclude(attempt.worker, f"it {why}"):
+            raise InputError(
+                f"{spec.key} ({spec.label}): this machine {why}; they have changed since the "
+                "command began"
+            )
+        self._begin(spec, attempts_in(self._folder / spec.key))
+
+    def _expected(self, spec: RunSpec) -> BoundImages | None:
+        """The images that a run must see; None if unknown."""
+        variant = spec.variant or self._common.get("variant") or {}
+        return expected_images(self._images, self._data_of(spec), variant)
+
+    def _data_of(self, spec: RunSpec) -> dict[str, Any]:
+        return spec.data or self._common.get("data") or {}
 
     def _fail(
         self, attempt: _Attempt, error: str, hung: bool = False, out_of_memory: bool = False

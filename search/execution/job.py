@@ -113,6 +113,17 @@ class Runner(Protocol):
     def cancel(self, key: str) -> None:
         """Forget a job, killing the worker that runs it. No event follows."""
 
+    def exclude(self, worker: str, why: str) -> bool:
+        """Use a worker's machine no more; jobs that it has are returned.
+
+        Args:
+            worker: the name of one of the machine's workers.
+            why: for a person.
+
+        Returns:
+            False if there is no other machine.
+        """
+
 
 class Executor(Runner, Protocol):
     """Runs jobs on workers, here or on other machines.

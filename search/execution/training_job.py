@@ -34,6 +34,7 @@ from hybrid_swin.training.fit import (
 from hybrid_swin.training.memory import Batching
 from hybrid_swin.training.processes import Processes
 from search.execution.answers import ValidationAnswers, save_test_answers
+from search.execution.bound_images import check_images
 from search.execution.job import Job
 from search.execution.run_folder import DeletedFolderError
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
@@ -65,6 +66,7 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
     check_modules(modules, modules, "the study")
     spec = RunSpec.from_dict(settings["spec"])
     try:
+        _check_images(spec, settings)
         if job.task == "reference":
             result = _reference(spec, job, settings)
         else:
@@ -317,6 +319,17 @@ def _data(
 ) -> L.LightningDataModule:
     data = DataSettings.from_dict(settings["data"])
     return make_datamodule(data, variant, batch_size, seed, Path(settings["cache"]))
+
+
+def _check_images(spec: RunSpec, settings: Mapping[str, Any]) -> None:
+    """Raise OtherImagesError where this machine's images are not the coordinator's.
+
+    Rank 0 looks for all, which are on its machine.
+    """
+    if (expected := settings.get("images")) is None or settings.get("rank", 0):
+        return
+    variant = Variant.from_dict(spec.variant or settings["variant"])
+    check_images(spec.data or settings["data"], variant, Path(settings["cache"]), expected)
 
 
 def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from search.comparison.older import note_choice
 from search.comparison.report.files import write_report
 from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
+from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings, say_data
 from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
@@ -130,14 +131,16 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([cell.data.class_path for cell in plan.cells], settings.path)
     data: dict[str, dict[str, Any]] = {}
+    images: list[BoundImages] = []
     hashes = {"init": plan.init.hash} if plan.init.hash else {}
     for cell in plan.cells:
         variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
         data[cell.name] = about = about_data(read_images(settings, cell.data, variant))
+        images += BoundImages.of(cell.data, variant, about)
         for name in ("data_hash", "split_hash") if about else ():
             hashes[f"{name} {cell.name}".strip()] = about[name]
     job = common_job_settings(settings, plan.entries[0].variant, plugins, modules=modules)
-    return PreparedComparison(hashes, plugins, modules, job, plan, data)
+    return PreparedComparison(hashes, plugins, modules, job, images, plan, data)
 
 
 def launch_comparison(

@@ -23,6 +23,7 @@ from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
+from search.execution.bound_images import BoundImages
 from search.execution.dispatcher import Dispatcher
 from search.execution.job import node_of
 from search.execution.view import View
@@ -55,6 +56,7 @@ class Prepared:
     plugins: dict[str, str]  # source hash of each plug-in's copy by its path
     modules: dict[str, str]  # source hash of each data module of the user's own by its class path
     job_settings: dict[str, Any]  # what a job needs to know beside its run
+    images: list[BoundImages]  # those that every machine must have, as far as they can be known
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Session:
         """
         while not self._executor.wait_until_ready(_LOOK):
             self._progress.look()
-        self._common = dict(prepared.job_settings)
+        self._common, self._images = dict(prepared.job_settings), prepared.images
         if self._executor.hardware is not None:  # not this machine trains
             macs = count_cost(Variant.from_dict(self._common["variant"])).macs
             self._common["precision"] = self._executor.hardware.precision(macs)
@@ -149,6 +151,7 @@ class Session:
             self._common,
             view,
             lambda worker: node_of(worker, executor.nodes),
+            self._images,
         )
         deadline = Deadline(time_plan, self._folder, slots) if time_plan else None
         if deadline is not None:

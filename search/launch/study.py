@@ -16,6 +16,7 @@ from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
+from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import of_hours
 from search.launch.imports.request import ImportRequest, read_import
@@ -135,7 +136,10 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     job = common_job_settings(settings, variant, plugins, measure, modules)
     hashes = data.hashes if data else {}
     sampler = choose_sampler(settings, space)
-    return PreparedStudy(hashes, plugins, modules, job, settings, space, candidates, sampler, data)
+    images = BoundImages.of(settings.data, variant, hashes)
+    return PreparedStudy(
+        hashes, plugins, modules, job, images, settings, space, candidates, sampler, data
+    )
 
 
 def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:

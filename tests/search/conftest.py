@@ -45,11 +45,12 @@ class Doors:
             atexit.register(self._server.close)
         return self._server
 
-    def open(self, *arguments):
+    def open(self, *arguments, **environment):
         """Run a command of the door, such as ``run --config mine.yaml``."""
         output, theirs = os.pipe()
         nothing = os.open(os.devnull, os.O_RDWR)
-        forked = self.server.fork(nothing, theirs, {"ARGUMENTS_OF_THE_DOOR": json.dumps(arguments)})
+        environment["ARGUMENTS_OF_THE_DOOR"] = json.dumps(arguments)
+        forked = self.server.fork(nothing, theirs, environment)
         os.close(theirs)
         os.close(nothing)
         return ForkedStudy(forked, open(output, encoding="utf-8", errors="replace"))

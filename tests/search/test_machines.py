@@ -5,7 +5,11 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+
+from search.records.study_file import read_fixed
 
 pytestmark = pytest.mark.cluster
 PATIENCE = 120  # seconds after which a test has waited in vain
@@ -102,3 +106,30 @@ def test_two_machines_train_what_the_coordinator_s_own_does_not(tiny, doors, els
     assert agents[1].returncode == 0 and "the study is over" in served
     assert digest(tiny) == expected
     assert not (tiny.folder / "agents").exists()
+
+
+def test_a_machine_with_other_images_trains_nothing(tiny, doors):
+    """Each machine has the images in its own home."""
+    homes = {name: tiny.root / name for name in ("ours", "theirs")}
+    digits = load_digits()
+    for number, home in enumerate(homes.values()):
+        home.mkdir()
+        images = digits.images.astype("uint8")
+        images[0, 0, 0] += number
+        np.savez(home / "images.npz", train_images=images, train_labels=digits.target)
+    data = {"source": "npz", "options": {"path": "~/images.npz"}, "train_images": 256}
+    tiny.write(data=data, trials=2)
+    study = doors.open(*tiny.command("--executor.name", "agents"), HOME=str(homes["ours"]))
+    wait_until(lambda: (tiny.folder / "progress.json").exists(), study)
+    other = doors.open("work", str(tiny.folder), "--count", "2", HOME=str(homes["theirs"]))
+    refused, _ = other.communicate(PATIENCE)
+    assert other.returncode == 0, refused
+    assert "it has images other than the study's (data_hash " in refused
+    same = doors.open("work", str(tiny.folder), "--count", "1", HOME=str(homes["ours"]))
+    output, _ = study.communicate(PATIENCE)
+    assert study.returncode == 0, output
+    assert same.communicate(PATIENCE) and same.returncode == 0
+    assert output.count("is not used any more: it has images other than the study's") == 1
+    ours = read_fixed(tiny.folder).data["data_hash"]
+    assert {result["data_hash"] for result in tiny.results().values()} == {ours}
+    assert not list(tiny.folder.rglob("failure.json"))

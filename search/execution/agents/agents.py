@@ -49,6 +49,8 @@ class Agents:
         self._unfit: dict[str, str] = {}  # what an agent could not do for its machine's sake
         self._precision = ""
         self._closed = False
+        self.excluded: set[str] = set()
+        """Those whose machine must not be used."""
         self.hardware: Hardware | None = None
         """On what the first agent that was ready trains; None before."""
 
@@ -116,6 +118,18 @@ class Agents:
         for agent in self._agents.values():
             if agent.jobs.pop(key, None):
                 self._send(agent, {"kind": "cancel", "key": key})
+
+    def exclude(self, worker: str, why: str) -> bool:
+        """Let the agent go that has a worker; whether it is one of ours."""
+        name = max((name for name in self._agents if worker.startswith(name)), key=len, default="")
+        if not name:
+            return False
+        if name not in self.excluded:  # else another of its workers has said it
+            self.excluded.add(name)
+            self._say(f"{name} is not used any more: {why}")
+            self.dismiss(name, why)
+            self._agents[name].slots = 0
+        return True
 
     def dismiss(self, name: str, why: str) -> None:
         """Let an agent go; it gets no further jobs, and its own are as of one that leaves."""
@@ -227,9 +241,7 @@ class Agents:
         if event.data.get("input_error") and event.key not in self._unfit:
             # It may be that machine's fault alone, such as a data set that it does not see.
             self._unfit[event.key] = error = str(event.data["error"])
-            self._say(f"{agent.name} is not used any more: {error}")
-            self.dismiss(agent.name, error)
-            agent.slots = 0
+            self.exclude(agent.name, error)
             return [Event("returned", job.key, job.attempt, agent.name, {"error": error})]
         return [event]
 

@@ -4,11 +4,13 @@ import math
 import time
 from collections import deque
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.training.hardware import Hardware
 from search.execution.agents.agents import Agents
 from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Executor, Job, Node
 
+_MOST_EXCLUDED = 3  # machines, where no other is there
 _SLICE = 0.05  # seconds for which one of the two is waited for while the other may have news
 
 
@@ -87,6 +89,20 @@ class Joined:
         self._queue = deque(job for job in self._queue if job.key != key)
         self._own.cancel(key)
         self._agents.cancel(key)
+
+    def exclude(self, worker: str, why: str) -> bool:
+        """Use a worker's machine no more. Raises InputError if several in a row were such.
+
+        So jobs of a scheduler, each of which would bring another such machine, come to an end.
+        """
+        excluded = self._agents.exclude(worker, why) or self._own.exclude(worker, why)
+        number = len(self._agents.excluded)
+        if excluded and number >= _MOST_EXCLUDED and not self.nodes:
+            raise InputError(
+                f"none of {number} machines can be used; of the last one: {why}; all "
+                "results are saved: give the same command again to go on"
+            )
+        return excluded
 
     def close(self, whole: bool = False) -> None:
         """End the workers; ``whole``: all is done, and agents need not wait for another start."""

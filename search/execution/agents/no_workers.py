@@ -18,3 +18,7 @@ class NoWorkers:
 
     def cancel(self, key: str) -> None:
         """There is nothing to be cancelled."""
+
+    def exclude(self, worker: str, why: str) -> bool:
+        """It was an agent's, which has gone."""
+        return True

@@ -174,6 +174,10 @@ class LocalExecutor:
                 self._end(worker)
                 self._replace(worker)
 
+    def exclude(self, worker: str, why: str) -> bool:
+        """This machine is the only one, unless it was an agent's that has gone."""
+        return worker not in {one.name for one in self._workers}
+
     def cancel_all(self) -> None:
         """Forget all jobs."""
         self._queue.clear()

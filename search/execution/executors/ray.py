@@ -191,6 +191,11 @@ class RayExecutor:
             self._begun.discard(key)
             self._driver.send("cancel", key=key)
 
+    def exclude(self, worker: str, why: str) -> bool:
+        """Use no more the machine of a worker, if this is not a cluster of one machine."""
+        self._driver.send("exclude", worker=worker, why=why)
+        return self._address is not None
+
     def close(self, whole: bool = False) -> None:
         """End workers, driver and a cluster of our own; in a forked child, leave them alone."""
         if self._closed or os.getpid() != self._owner:

@@ -80,6 +80,16 @@ class Driver:
             if worker.job and worker.job["key"] == message["key"]:
                 self._kill(worker)
 
+    def _on_exclude(self, message: dict[str, Any]) -> None:
+        for node in {
+            worker.node for worker in self._nodes.workers if worker.name == message["worker"]
+        }:
+            why = f"machine {node.name}: {message['why']}"
+            self._set_unfit(node, why)
+            for worker in list(node.workers):
+                self._tell(worker, "returned", error=why)
+                self._kill(worker)
+
     def _on_nodes(self, seen: list[Seen]) -> None:
         if self._nodes and self._own_node not in (node.id for node in seen):
             # Ray ends the actors of a driver whose raylet has died, and starts no others for it.

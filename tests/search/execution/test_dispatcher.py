@@ -7,13 +7,14 @@ import os
 import shutil
 from collections import deque
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
 from search.execution import dispatcher as module
+from search.execution.bound_images import BoundImages
 from search.execution.dispatcher import Dispatcher
 from search.execution.job import Event
 from search.records.runs import RunResult, RunSpec
@@ -32,6 +33,7 @@ class Script:
 
     def __init__(self):
         self.jobs, self.cancelled, self.said = [], [], deque()
+        self.excluded, self.is_alone = [], False
 
     def submit(self, job):
         assert Path(job.folder).is_dir()
@@ -45,14 +47,18 @@ class Script:
     def cancel(self, key):
         self.cancelled.append(key)
 
+    def exclude(self, worker, why):
+        self.excluded.append((worker, why))
+        return not self.is_alone
+
     def close(self):
         pass
 
     def say(self, kind, job, **data):
         self.said.append(Event(kind, job.key, job.attempt, "worker-0", data))
 
-    def write(self, job, score=0.5):
-        result = RunResult(job.key, job.attempt, "complete", score)
+    def write(self, job, score=0.5, **fields):
+        result = RunResult(job.key, job.attempt, "complete", score, **fields)
         write_json_atomically(Path(job.folder) / "result.json", result.to_dict())
 
     def finish(self, job, score=0.5):
@@ -95,12 +101,13 @@ class Place:
     def __init__(self, folder):
         self.folder = folder
 
-    def start(self, **workers):
+    def start(self, images=(), common=MappingProxyType({}), **workers):
         self.executor, self.view = Script(), Watch()
         settings = WorkerSettings(**workers)
-        common = {"cache": "here", "precision": "32-true"}
+        common = {"cache": "here", "precision": "32-true", **common}
+        names = {"worker-0": "alpha"}.get
         self.dispatcher = Dispatcher(
-            self.folder, self.executor, settings, common, self.view, {"worker-0": "alpha"}.get
+            self.folder, self.executor, settings, common, self.view, names, images
         )
         return self.dispatcher
 
@@ -466,6 +473,83 @@ def test_what_the_user_must_mend_ends_the_study_and_costs_no_attempt(place):
     with pytest.raises(InputError, match=r"^trials/0000 \(w_msa\): no metric 'x'$"):
         place.collect()
     assert not list(place.folder.rglob("failure.json"))
+
+
+# Images
+
+DATA = {"source": "npz", "split_seed": 1}
+SHAPE = {"image_size": 8, "in_channels": 1}
+HASHES = {"data_hash": "a", "split_hash": "b", "test_hash": "c"}
+WHY = (
+    "has images other than the study's (data_hash x instead of a); it needs the same files, "
+    "groups, given splits and version of Pillow"
+)
+
+
+def start_with_images(place):
+    images = BoundImages(DATA, (8, 1), HASHES)
+    place.start([images], {"data": DATA, "variant": SHAPE})
+    return dataclasses.asdict(images)
+
+
+def test_a_machine_with_other_images_is_left_and_no_attempt_is_lost(place):
+    images = start_with_images(place)
+    place.dispatcher.submit(run(variant=SHAPE))
+    assert place.jobs[0].settings["images"] == images
+    place.executor.say("started", place.jobs[0])
+    place.executor.say("failed", place.jobs[0], error=WHY, other_images=True)
+    assert place.collect() == []
+    assert place.executor.excluded == [("worker-0", f"it {WHY}")]
+    # and should a result of other images come all the same, it does not count, nor its weights
+    (Path(place.jobs[1].folder) / "final.ckpt").touch()
+    place.executor.say("started", place.jobs[1])
+    place.executor.write(place.jobs[1], data_hash="x", split_hash="b", test_hash="c")
+    place.executor.say("done", place.jobs[1])
+    assert place.collect() == []
+    assert place.executor.excluded[1] == ("worker-0", f"it {WHY}")
+    assert not list(place.folder.rglob("*.ckpt")) and not list(place.folder.rglob("result.json"))
+    place.executor.write(place.jobs[2], **HASHES)
+    place.executor.say("done", place.jobs[2])
+    [(_, result)] = place.collect()
+    assert result.data_hash == "a" and not list(place.folder.rglob("failure.json"))
+
+
+def test_a_result_of_other_images_from_an_earlier_start_does_not_count(place):
+    place.dispatcher.submit(run(variant=SHAPE))
+    place.executor.write(place.jobs[0], data_hash="x")
+    start_with_images(place)
+    place.dispatcher.submit(run(variant=SHAPE))
+    assert [job.key for job in place.jobs] == ["trials/0000"] and place.executor.excluded == []
+    assert place.view.seen == [
+        ("note", f"trials/0000 (w_msa): its machine {WHY}; it is trained again")
+    ]
+
+
+def test_images_that_change_under_the_only_machine_end_the_study(place):
+    start_with_images(place)
+    place.executor.is_alone = True
+    place.dispatcher.submit(run(variant=SHAPE))
+    place.executor.say("failed", place.jobs[0], error=WHY, other_images=True)
+    with pytest.raises(InputError, match="this machine has images other than the study's"):
+        place.collect()
+
+
+@pytest.mark.parametrize(
+    ("data", "variant", "hashes"),
+    [
+        (DATA | {"validation_seed": 7}, SHAPE, HASHES | {"split_hash": "drawn anew"}),
+        (DATA, SHAPE | {"image_size": 16}, {"data_hash": "of that size"}),
+        (DATA | {"source": "digits"}, SHAPE, {"data_hash": "of the other cell"}),
+        ({"class_path": "mine.Data"}, SHAPE, {}),
+    ],
+    ids=["validation drawn anew", "another size", "another cell", "the user's own module"],
+)
+def test_what_may_differ_counts(place, data, variant, hashes):
+    start_with_images(place)
+    place.dispatcher.submit(run(variant=variant, data=data))
+    place.executor.write(place.jobs[0], **hashes)
+    place.executor.say("done", place.jobs[0])
+    assert len(place.collect()) == 1
 
 
 # Time limit

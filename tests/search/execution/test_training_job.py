@@ -18,6 +18,7 @@ from hybrid_swin.training import classifier
 from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.optimization import make_optimizer
 from search.execution import training_job as jobs
+from search.execution.bound_images import OtherImagesError
 from search.execution.job import Job
 from search.execution.run_folder import DeletedFolderError
 from search.execution.training_job import do_job
@@ -123,6 +124,23 @@ def test_half_the_images_at_once_fit_where_all_do_not(tmp_path, write_plugin):
     result, _ = bench.do(spec, attempt=2, micro_batches=2)
     assert (result.state, result.devices, result.micro_batch) == ("complete", 1, 64)
     assert result.test["test/accuracy"] > 0
+
+
+def test_other_images_and_splits_are_refused_before_anything_is_trained(bench):
+    [images] = bench.prepared.images
+    hashes = bench.prepared.hashes
+    expected = dataclasses.asdict(images)
+    assert expected["hashes"] == hashes
+    finalist = bench.finalist()
+    assert finalist.data["validation_seed"] is not None
+    jobs._check_images(finalist, bench.prepared.job_settings | {"images": expected})
+    for spec in (bench.trial(), finalist):
+        for name, what in (("data_hash", "images"), ("split_hash", "splits")):
+            other = expected | {"hashes": hashes | {name: "others"}}
+            said = rf"has {what} other than the study's \({name} {hashes[name]} instead of others\)"
+            with pytest.raises(OtherImagesError, match=said):
+                bench.do(spec, images=other)
+    assert not list(bench.root.rglob("*.ckpt")) and not list(bench.root.rglob("result.json"))
 
 
 def test_a_trial_leaves_all_that_a_row_needs(bench):

@@ -6,6 +6,7 @@ import pytest
 
 from search.execution import training_job as jobs
 from search.execution import worker
+from search.execution.bound_images import OtherImagesError
 from search.execution.job import Job
 
 
@@ -69,3 +70,14 @@ def test_whatever_a_plug_in_raises_is_said(tmp_path, monkeypatch, error, words):
     worker.serve(channel, Job("trials/0000", 1, "train", str(tmp_path), {}))
     assert channel.said[1] == ("failed", {"error": words})
     assert "in fail" in (tmp_path / "traceback.txt").read_text()
+
+
+def test_other_images_are_no_fault_of_the_job(tmp_path, monkeypatch):
+    def refuse(job, say, processes):
+        raise OtherImagesError("has images other than the study's")
+
+    monkeypatch.setattr(jobs, "do_job", refuse)
+    channel = Heard()
+    worker.serve(channel, Job("trials/0000", 1, "train", str(tmp_path), {}))
+    about = {"error": "has images other than the study's", "other_images": True}
+    assert channel.said[1] == ("failed", about)

@@ -261,8 +261,28 @@ class Own:
     def cancel(self, key):
         self.jobs = [job for job in self.jobs if job.key != key]
 
+    def exclude(self, worker, why):
+        return False
+
     def close(self, whole=False):
         self.closed = whole
+
+
+def test_machines_that_are_excluded_leave_but_not_without_end(agents, tmp_path, notes):
+    executor = Joined(OnlyAgents(SimpleNamespace(agents=agents, say=print)), agents)
+    for name in ("node-1", "node-11", "node-12"):
+        joined(agents, tmp_path, 1, name=name)
+    assert executor.exclude("node-11-worker-0", "it has images other than the study's")
+    assert [node.name for node in executor.nodes] == ["node-1", "node-12"]
+    assert executor.exclude("node-11-worker-1", "it has images other than the study's")
+    assert executor.exclude("node-7-worker-0", "it is one that has gone")
+    assert executor.exclude("node-12-worker-0", "it has others")
+    with pytest.raises(InputError, match="none of 3 machines can be used; of the last one: it has"):
+        executor.exclude("node-1-worker-0", "it has others")
+    left = [note for note in notes if "is not used" in note]
+    assert left[0] == "node-11 is not used any more: it has images other than the study's"
+    assert len(left) == 3
+    assert not Joined(Own(), agents).exclude("worker-0", "this machine is the only one")
 
 
 def test_joined_feeds_its_own_workers_first_and_then_agents(agents, tmp_path):

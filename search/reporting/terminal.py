@@ -193,8 +193,8 @@ class Terminal:
         table = Table.grid(padding=(0, 2))
         workers = sorted(self._workers.items(), key=_by_number)
         room = max(1, self._console.height - _OTHER_LINES)
-        shown = workers if len(workers) <= room else workers[: room - 1]
-        for name, (spec, data) in shown:
+        rows = workers if len(workers) <= room else workers[: room - 1]
+        for name, (spec, data) in rows:
             epoch = f"epoch {data['epoch']}/{data['epochs']}" if data else "starting"
             score = f"{self._monitor} {self._score(data['score'])}" if data else ""
             table.add_row(
@@ -204,7 +204,7 @@ class Terminal:
                 Text(epoch),
                 Text(score),
             )
-        if more := len(workers) - len(shown):
+        if more := len(workers) - len(rows):
             table.add_row("", Text(f"and {more} more", style="dim"))
         bar = Table.grid(padding=(0, 1))
         done = ProgressBar(self._total, self._num_finished, width=32)

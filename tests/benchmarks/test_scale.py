@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import threading
 
 import pytest
 
@@ -39,6 +41,21 @@ def test_a_study_runs_and_goes_on(tmp_path, capsys):
     assert 0 < report["service"]["median"] <= report["service"]["p95"]
     assert report["parts"]["asking, in all"] > report["parts"]["proposing (TPE)"] > 0
     assert out.with_suffix(".md").read_text() in capsys.readouterr().out
+
+
+def test_how_often_a_trial_waits_for_the_disk(tmp_path, monkeypatch):
+    """What the coordinator hands out a second hangs on it; see docs/cluster.md."""
+    real, waits = os.fsync, []
+    monkeypatch.setattr(os, "fsync", lambda file: (waits.append(threading.get_ident()), real(file)))
+    here, others = [], []
+    for trials in (6, 12):
+        waits.clear()
+        scale.run(scale.settings_of(tmp_path / str(trials), trials), Instant(trials))
+        here.append(waits.count(threading.get_ident()))
+        others.append(len(waits) - here[-1])
+    assert others == [2 * 6, 2 * 12]  # a draw and an end in the journal
+    a_file = 2  # itself and its folder
+    assert here[1] - here[0] == 6 * 3 * a_file  # run, result, and the worker's result
 
 
 def test_the_rate_leaves_out_start_and_end():

@@ -198,7 +198,8 @@ def grouped(pairs: Sequence[tuple[Fault, Place]], size: int) -> Iterator[tuple[l
         first, place = waiting.pop(0)
         group = [first]
         for pair in [*waiting]:
-            if len(group) < size and pair[1] is place and pair[0].is_plain:
+            goes_on = first.waits and len(group) < size  # else it lasts until the study's end
+            if goes_on and pair[1] is place and pair[0].is_plain:
                 waiting.remove(pair)
                 group.append(pair[0])
         yield group, place

@@ -52,3 +52,5 @@ def test_faults_that_need_something_of_the_study_strike_it_first():
     groups = [([fault.name for fault in group], place) for group, place in grouped(pairs, 2)]
     assert groups == [(["own", "plain"], here), (["own"], here), (["plain", "other"], there)]
     assert [len(group) for group, _ in grouped(pairs, 1)] == [1] * 5
+    whole = Fault("in the study itself", nothing, waits=False)
+    assert [len(group) for group, _ in grouped([(whole, here), (plain, here)], 2)] == [1, 1]

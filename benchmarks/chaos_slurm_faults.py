@@ -47,7 +47,7 @@ def slurm_faults(long: bool) -> list[Fault]:
             _idle,
             point="job",
             without="allocation",
-            arguments=("--executor.idle_minutes", "0.02"),
+            arguments=("--executor.idle_minutes", "0.002"),
             waits=False,
         ),
         damage("a log of Slurm's jobs", "logs/slurm/*", True, "job"),
@@ -102,7 +102,7 @@ def _as_array(scene: Scene, place: Place, coordinator: Process, draw: random.Ran
 
 
 def _idle(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
-    """Nodes are given back whenever a second passes without work."""
+    """Nodes are given back whenever a moment passes without work."""
     coordinator.wait(PATIENCE)
     times = coordinator.text.count("leaves its node")
     return f"{times} times" if times else ""

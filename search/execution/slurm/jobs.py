@@ -6,6 +6,7 @@ it has to say for `Jobs.news`, which the coordinator asks for.
 
 import getpass
 import os
+import re
 import tempfile
 import threading
 import time
@@ -27,6 +28,11 @@ _TO_LEAVE = 5.0  # seconds for agents
 _TO_GATHER = 0.5  # seconds from the first work to a submission
 _LOOK_AGAIN = 0.3  # seconds
 _TAIL = 10_000  # bytes of a log that are read for its last line
+# What a test says of nodes that are down, as of nodes that there are not.
+_OF_THE_MOMENT = re.compile(
+    "requested node configuration is not available|required node not available|nodes are busy",
+    re.IGNORECASE,
+)
 _REASONS = {
     "Priority": "others come first",
     "Resources": "no node is free",
@@ -44,13 +50,18 @@ _REASONS = {
 def check_submission(options: Sequence[str], script: str) -> None:
     """Raise InputError if there is no Slurm here, or it would not take such a job.
 
-    Nothing is left of it.
+    Nothing is left of it. Nodes that are down or drained now are no refusal: sbatch takes such a
+    job, which waits for them.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
         file.write(script)
         file.flush()
         with suppress(UnreachableError):  # it is waited for later
-            call("sbatch", "--test-only", "--array=1", *options, file.name)
+            try:
+                call("sbatch", "--test-only", "--array=1", *options, file.name)
+            except RefusedError as error:
+                if not _OF_THE_MOMENT.search(str(error)):
+                    raise
 
 
 @dataclass

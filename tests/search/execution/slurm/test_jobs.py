@@ -132,6 +132,20 @@ def test_a_refusal_is_known_before_work(fake_slurm):
     assert not Path(words[3]).exists()
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Requested node configuration is not available",
+        "Required node not available (down, drained or reserved)",
+    ],
+)
+def test_nodes_that_are_down_now_are_waited_for(fake_slurm, reason):
+    """As sbatch does, whose test of the same job fails."""
+    fake_slurm.break_down(f"allocation failure: {reason}\n", "untested")
+    check_submission([], "")
+    assert len(fake_slurm.calls("sbatch")) == 1
+
+
 def test_a_script_that_cannot_be_written_is_a_refusal(fake_slurm, wait_until):
     def full():
         raise OSError(28, "No space left on device")

@@ -12,10 +12,12 @@ interruption it goes on. What is heavy is imported after the arguments are right
 """
 
 if __name__ == "__main__":  # with -m the working folder comes first, until this is done
+    from hybrid_swin.errors.failed_imports import check_installed
     from hybrid_swin.system.processes import arrange_imports, end_if_interrupted
 
     arrange_imports()
     end_if_interrupted()
+    check_installed()
 
 import sys
 from collections.abc import Sequence

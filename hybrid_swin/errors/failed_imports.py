@@ -1,14 +1,25 @@
 """An installed package that cannot be imported, such as a torchvision for another torch."""
 
 import os
+import sys
 import traceback
+from importlib.util import find_spec
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "search") + os.sep)
+_FIRST = ("yaml", "rich")  # what every command imports
 _LONGEST = 160  # characters of the package's own message
+
+
+def check_installed() -> None:
+    """End with one message in a Python into which this program was not installed."""
+    for package in _FIRST:
+        if find_spec(package) is None:
+            print(f"error: {_missing(package)}", file=sys.stderr)
+            raise SystemExit(2)
 
 
 def explained_import(error: Exception) -> InputError | None:
@@ -26,9 +37,19 @@ def explained_import(error: Exception) -> InputError | None:
         return None
     if isinstance(error, ImportError) and error.name:
         package = error.name.partition(".")[0]
+    if not behind and isinstance(error, ModuleNotFoundError):
+        return InputError(_missing(package))
     message = " ".join(described(error).split())
     message = message if len(message) <= _LONGEST else message[:_LONGEST] + "..."
     return InputError(
         f"the package {package!r} cannot be imported here: {message}; install a version of it that "
         "fits the others, or remove it if nothing needs it"
+    )
+
+
+def _missing(package: str) -> str:
+    return (
+        f"the Python that runs this, {sys.executable}, does not have the package {package!r}; use "
+        "the one in which hybrid-swin was installed, or install it into this one: "
+        "pip install -c constraints.txt -e ."
     )

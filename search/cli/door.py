@@ -2,6 +2,7 @@
 
 import sys
 
+from hybrid_swin.errors.failed_imports import check_installed
 from hybrid_swin.system.processes import arrange_imports, end_if_interrupted
 
 
@@ -9,6 +10,7 @@ def main() -> int:
     """Run the command of the command line; returns the exit code."""
     arrange_imports()
     end_if_interrupted()
+    check_installed()
     if _trains(sys.argv[1:]):
         from search.execution.forked_workers import server
 

@@ -218,8 +218,8 @@ class Coordinator:
 
     def _say_used_up(self, trials: int) -> None:
         self._view.note(
-            f"no further candidate was found after {trials} trials: draw after draw was known "
-            "already or beyond the budget"
+            f"no further candidate was found after {trials} trials: all that was proposed "
+            "is known already or beyond the budget"
         )
         self._trials = trials
         arms = 2 if self._settings.sampler.random_search else 1

@@ -42,6 +42,7 @@ from search.execution.job import Event, Job
 from search.execution.other_process import OtherProcess
 from search.execution.waiting import Reminder
 from search.records.locking.owner import LOCK, this_process
+from search.records.nearby import hint_of_studies
 from search.records.study_folder import RECEIPT
 from search.statistics.formatting import counted
 
@@ -83,7 +84,7 @@ class Agent:
 
     def run(self) -> None:
         """Serve. Raises InputError for what the user must fix here."""
-        self._check_folder()
+        self._await_study()
         if self._is_over():
             self._say(
                 f"the study in {self._folder} has come to its end: nothing is left to be done; for "
@@ -113,11 +114,29 @@ class Agent:
             return bool(runs["asked"] == runs["ended"]) and written >= begun
         return False
 
+    def _await_study(self) -> None:
+        """Wait for the folder: `run` and `work` may be started at once, in either order.
+
+        Raises InputError where the name looks like a mistake, or after the patience.
+        """
+        folder, end = self._folder, time.monotonic() + self._patience
+        runs = folder.parent  # which the first `run` of all makes, too
+        is_new = not (any(folder.iterdir()) if folder.is_dir() else folder.exists())
+        is_likely = runs.parent.is_dir() and is_new and not hint_of_studies(folder)
+        while not (folder / LOCK).is_file() and is_likely and time.monotonic() < end:
+            minutes = self._patience / 60
+            self._reminder.tell(
+                f"no study is run in {folder} yet: waiting for `run`, at most {minutes:g} minutes"
+            )
+            time.sleep(_LOOK_AT_END)
+        self._check_folder()
+
     def _check_folder(self) -> None:
         if not (self._folder / LOCK).is_file():
+            hint = hint_of_studies(self._folder)
             raise InputError(
-                f"no study is run in {str(self._folder)!r}; begin it there with `run`, or name the "
-                "folder as this machine sees it"
+                f"no study is run in {str(self._folder)!r}{hint}; begin it there with `run`, or "
+                "name the folder as this machine sees it"
             )
 
     def _announce(self) -> None:

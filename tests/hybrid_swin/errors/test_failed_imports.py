@@ -49,3 +49,14 @@ def test_the_package_is_named_in_one_line(environment, command):
     assert done.returncode in (1, 2)
     last = done.stderr.strip().splitlines()[-1]
     assert f"the package 'torchvision' cannot be imported here: RuntimeError: {MESSAGE}" in last
+
+
+@pytest.mark.parametrize("door", [["search.py"], ["-m", "hybrid_swin", "fit"]], ids=" ".join)
+def test_a_python_without_our_packages_is_named(door):
+    bare = [sys.executable, "-S", *door]
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(bare, capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"the Python that runs this, {sys.executable}, does not have the package" in last
+    assert "pip install -c constraints.txt -e ." in last

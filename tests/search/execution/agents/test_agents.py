@@ -422,10 +422,43 @@ def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):
     assert agent.name.startswith(socket.gethostname().partition(".")[0][:5])
 
 
-def test_a_folder_without_a_study_is_refused(tmp_path):
+def test_a_folder_without_a_study_is_waited_for_only_so_long(tmp_path):
+    said = []
     with pytest.raises(InputError, match="no study is run in"):
-        Agent(tmp_path / "none", None, 1.0, print).run()
+        Agent(tmp_path / "none", None, 0.5, said.append).run()
     assert not os.path.exists(tmp_path / "none")
+    assert ["waiting for `run`" in text for text in said] == [True]
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere/runs/mine", "no study is run in"),
+        ("pictures", "no study is run in"),
+        ("runs/min", "did you mean .*runs/mine"),
+        ("runs", "it holds the folders of mine"),
+    ],
+)
+def test_a_folder_that_is_a_mistake_is_not_waited_for(tmp_path, folder, message):
+    (tmp_path / "pictures" / "cats").mkdir(parents=True)
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "study.json").write_text("{}")
+    with pytest.raises(InputError, match=message):
+        Agent(tmp_path / folder, None, 3600.0, pytest.fail).run()
+
+
+def test_an_agent_that_comes_before_its_study_joins_it(tmp_path, monkeypatch):
+    folder, served = tmp_path / "runs" / "new", []
+    agent = Agent(folder, None, 60.0, lambda text: begin())
+    monkeypatch.setattr(agent, "_serve", lambda inbox, pulse: served.append(True))
+    monkeypatch.setattr("search.execution.agents.agent.server", lambda: None)
+
+    def begin():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lock").touch()
+
+    agent.run()
+    assert served
 
 
 def test_an_agent_of_another_host_refuses_a_study_in_sqlite(agent, tmp_path):

@@ -46,7 +46,8 @@ class Options:
             jobs.
         cpus: processors of a job.
         memory: memory of a job, such as ``16G``.
-        setup: lines of shell before the agent starts, such as ``module load cuda``.
+        setup: lines of shell before the agent starts, such as ``module load cuda``; one that fails
+            ends the job.
         arguments: further options of sbatch, such as ``--exclude=n7``.
         poll_seconds: seconds between two looks at the queue.
         idle_minutes: a job without work for so long ends; another is submitted when there is work.

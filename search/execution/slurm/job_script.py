@@ -15,6 +15,16 @@ _PATIENCE = 2.0  # minutes that an agent waits for a coordinator: nodes are not 
 _SECONDS_TO_LEAVE = 60  # before a time limit
 SCRIPT = "agent.sh"
 STEP_VARIABLE = "HYBRID_SWIN_SLURM_STEP"  # names the step, in those that `Steps` has started
+# A line that fails ends the job; what fails inside a function or a file that it reads does not.
+_GUARD = """\
+_line_failed() {
+    [ "$3" -gt 1 ] && return
+    line=$(sed -n "$2p" "$0")
+    echo "executor.setup: '${line:0:60}' failed with exit code $1;" \\
+        "if it may fail, end it with || true" >&2
+    exit 1
+}
+trap '_line_failed "$?" "$LINENO" "${#BASH_SOURCE[@]}"' ERR"""
 _INSTALLED = "from search.cli.door import main; raise SystemExit(main())"
 
 
@@ -53,7 +63,7 @@ def script_text(command: Sequence[str], setup: Sequence[str]) -> str:
     lines = [
         "#!/bin/bash",
         "# Lends a node to the study; `sbatch` starts it, with options of its own.",
-        *setup,
+        *([_GUARD, *setup, "trap - ERR"] if setup else []),
         f"exec {shlex.join(command)}",
     ]
     return "\n".join(lines) + "\n"

@@ -87,9 +87,9 @@ def test_a_submission_names_the_study_its_log_and_its_signal(start, fake_slurm, 
     assert name.startswith("--job-name=tiny-")
     lines = Path(words[-1]).read_text().splitlines()
     assert lines[0] == "#!/bin/bash"
-    assert lines[2] == "module load x"
-    assert lines[3].startswith("exec ")
-    assert " work " in lines[3]
+    assert "module load x" in lines
+    assert lines[-1].startswith("exec ")
+    assert " work " in lines[-1]
 
 
 def test_a_damaged_script_is_written_again(start, fake_slurm, agents, wait_until):

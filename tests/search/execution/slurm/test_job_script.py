@@ -3,6 +3,8 @@
 import shlex
 import subprocess
 
+import pytest
+
 from search.execution.slurm.job_script import (
     agent_command,
     fingerprint,
@@ -31,6 +33,29 @@ def test_words_reach_the_agent_whatever_the_folder_is_called(tmp_path):
     assert str(folder) in agent_command(folder, None)
     output = next(word for word in fixed_options(folder, "x") if word.startswith("--output="))
     assert output.endswith("100%% $HOME/logs/slurm/%A_%a.log")
+
+
+@pytest.mark.parametrize(
+    ("setup", "said"),
+    [
+        (["source venv/bin/activate"], "'source venv/bin/activate' failed with exit code 1;"),
+        (["true", "module load cuda"], "'module load cuda' failed with exit code 127;"),
+        (["m() { return 3; }", "m load"], "'m load' failed with exit code 3; if it may fail, end"),
+        (["X=$(false)"], "'X=$(false)' failed with exit code 1"),
+        (["source ./hook"], ""),  # in which a line fails
+        (["m() { false; true; }", "m"], ""),
+        (["[ -d nowhere ] && false", "if [ -d nowhere ]", "then false; fi"], ""),
+        (["false || true", "export X=here"], ""),
+    ],
+)
+def test_a_line_of_setup_that_fails_ends_the_job_and_is_its_last_word(tmp_path, setup, said):
+    (tmp_path / "hook").write_text("false\ntrue\n")
+    script = write_script(tmp_path, script_text(["echo", "agent"], setup))
+    done = subprocess.run(["bash", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == ((1, "") if said else (0, "agent\n"))
+    last = done.stderr.splitlines()[-1:] if said else [""]
+    assert last[0].startswith(f"executor.setup: {said}" if said else "")
+    assert len(last[0]) <= 150
 
 
 def test_other_options_are_another_fingerprint():

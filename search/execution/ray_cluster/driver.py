@@ -20,7 +20,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hybrid_swin.errors import InputError
 from search.execution.job import Node
@@ -30,6 +30,7 @@ from search.execution.ray_cluster.cluster import connected, look
 from search.execution.ray_cluster.deaths import RAYLET_DIED, cause_of_death, was_taken
 from search.execution.ray_cluster.nodes import Nodes, RayNode, Seen, Worker
 from search.execution.ray_cluster.placement import places, room, why_none
+from search.execution.ray_cluster.session import end_session
 
 _LOOK_AGAIN = 1.0  # seconds between two looks at the machines
 _TIME_TO_LOOK = 5.0  # seconds for the last look to end before the connection is closed
@@ -69,7 +70,7 @@ class Driver:
             self._closing.set()
             watch.join(_TIME_TO_LOOK)
             if watch.is_alive():  # and a call of its own would come after the end of the connection
-                os._exit(1)
+                _end_at_once(self._opening)
 
     def _on_submit(self, message: dict[str, Any]) -> None:
         self._queue.append(message["job"])
@@ -94,7 +95,7 @@ class Driver:
         if self._nodes and self._own_node not in (node.id for node in seen):
             # Ray ends the actors of a driver whose raylet has died, and starts no others for it.
             print(RAYLET_DIED, file=sys.stderr, flush=True)
-            os._exit(1)
+            _end_at_once(self._opening)
         for node in self._nodes.update(seen):
             for worker in list(node.workers):
                 self._bury(worker, f"machine {node.name} left the Ray cluster")
@@ -252,6 +253,20 @@ class Driver:
             self._channel.say("state", **state)
 
 
+def _end_at_once(opening: dict[str, Any]) -> NoReturn:
+    """End without a word to a cluster that does not answer; the coordinator may be gone as well."""
+    if opening["address"] is None:
+        end_session(os.getsid(0))
+    _leave_nothing(opening)
+    os._exit(1)
+
+
+def _leave_nothing(opening: dict[str, Any]) -> None:
+    with suppress(OSError):
+        Path(opening["nonce"]).unlink(missing_ok=True)
+    shutil.rmtree(opening["scratch"], ignore_errors=True)
+
+
 def main(descriptor: int) -> int:
     """Serve one coordinator."""
     # Signals are for the coordinator: `ray job stop`, as a terminal, sends them to all processes.
@@ -277,9 +292,7 @@ def main(descriptor: int) -> int:
         channel.say("refused", text=str(error))
         code = 2
     finally:
-        with suppress(OSError):
-            nonce.unlink(missing_ok=True)
-        shutil.rmtree(opening["scratch"], ignore_errors=True)
+        _leave_nothing(opening)
     return code
 
 

@@ -33,6 +33,7 @@ _OF_THE_MOMENT = re.compile(
     "requested node configuration is not available|required node not available|nodes are busy",
     re.IGNORECASE,
 )
+_UP = ("idle", "mix", "alloc", "comp", "plnd", "resv")  # node states
 _REASONS = {
     "Priority": "others come first",
     "Resources": "no node is free",
@@ -50,8 +51,8 @@ _REASONS = {
 def check_submission(options: Sequence[str], script: str) -> None:
     """Raise InputError if there is no Slurm here, or it would not take such a job.
 
-    Nothing is left of it. Nodes that are down or drained now are no refusal: sbatch takes such a
-    job, which waits for them.
+    Nothing is left of it. Where all nodes are down or drained now, sbatch takes a job that it
+    refuses in a test, and the job waits.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
         file.write(script)
@@ -60,8 +61,15 @@ def check_submission(options: Sequence[str], script: str) -> None:
             try:
                 call("sbatch", "--test-only", "--array=1", *options, file.name)
             except RefusedError as error:
-                if not _OF_THE_MOMENT.search(str(error)):
+                if not _OF_THE_MOMENT.search(str(error)) or _has_node(options):
                     raise
+
+
+def _has_node(options: Sequence[str]) -> bool:
+    """Whether any node of the partition is up; one that does not answer (*) is not."""
+    partition = [option for option in options if option.startswith("--partition=")]
+    states = call("sinfo", "--noheader", "--format=%t", *partition).split()
+    return any(state in _UP for state in states)
 
 
 @dataclass

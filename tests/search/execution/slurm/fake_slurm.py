@@ -27,6 +27,10 @@ SQUEUE = """\
 cat queue 2>/dev/null
 true
 """
+SINFO = """\
+echo sinfo "$@" >> calls
+cat nodes
+"""
 SCANCEL = """\
 [ ! -e down ] || { cat down >&2; exit 1; }
 echo scancel "$@" >> calls
@@ -45,7 +49,9 @@ class FakeSlurm:
 
     def __init__(self, folder):
         self.folder = folder
-        for name, text in (("sbatch", SBATCH), ("squeue", SQUEUE), ("scancel", SCANCEL)):
+        scripts = {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "sinfo": SINFO}
+        (folder / "nodes").write_text("idle\n")
+        for name, text in scripts.items():
             file = folder / name
             file.write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder))}\n{text}")
             file.chmod(0o755)

@@ -132,18 +132,24 @@ def test_a_refusal_is_known_before_work(fake_slurm):
     assert not Path(words[3]).exists()
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "Requested node configuration is not available",
-        "Required node not available (down, drained or reserved)",
-    ],
-)
-def test_nodes_that_are_down_now_are_waited_for(fake_slurm, reason):
+NO_NODE = "Requested node configuration is not available"
+
+
+@pytest.mark.parametrize("states", ["down\ndrain\n", "idle*\n", "unk*\ndown*\n"])
+def test_nodes_that_are_all_down_now_are_waited_for(fake_slurm, states):
     """As sbatch does, whose test of the same job fails."""
-    fake_slurm.break_down(f"allocation failure: {reason}\n", "untested")
-    check_submission([], "")
-    assert len(fake_slurm.calls("sbatch")) == 1
+    fake_slurm.break_down(f"allocation failure: {NO_NODE}\n", "untested")
+    (fake_slurm.folder / "nodes").write_text(states)
+    check_submission(["--partition=main", "--cpus-per-task=1"], "")
+    (words,) = fake_slurm.calls("sinfo")
+    assert words[-1] == "--partition=main"
+
+
+def test_what_no_node_has_is_refused_while_any_is_up(fake_slurm):
+    fake_slurm.break_down(f"allocation failure: {NO_NODE}\n", "untested")
+    (fake_slurm.folder / "nodes").write_text("down\nmix\n")
+    with pytest.raises(InputError, match=NO_NODE):
+        check_submission(["--cpus-per-task=100"], "")
 
 
 def test_a_script_that_cannot_be_written_is_a_refusal(fake_slurm, wait_until):

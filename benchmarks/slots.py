@@ -141,7 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "slots")
     options = parser.parse_args(arguments)
     cases = ((options.slots, options.seconds),) if options.slots else CASES
-    rows = [measure(*case) for case in cases]
+    rows = []
+    for slots, seconds in cases:
+        rows.append(measure(slots, seconds))
+        print(f"{slots} slots, jobs of {seconds:g} s: {rows[-1]}", flush=True)
     report: dict[str, Any] = {
         "command": "python -m benchmarks.slots",
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, one thread",

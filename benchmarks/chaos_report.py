@@ -6,6 +6,7 @@ Command: ``python -m benchmarks.chaos_report FILE.json ... --mended TEXT`` adds 
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,30 +46,42 @@ def read_report(out: Path) -> dict[str, Any]:
 def tables(report: dict[str, Any]) -> str:
     """The report as Markdown."""
     outcomes = report["outcomes"]
-    bad = [one for one in outcomes if one["complaints"]]
-    missed = [one for one in outcomes if one["detail"].startswith("MISSED")]
+    harmful = [one for one in outcomes if one["complaints"]]
+    missed = sum(one["detail"].startswith("MISSED") for one in outcomes)
+    times = Counter(map(_kind, outcomes))
+    by_place = Counter(one["place"] for one in outcomes)
     lines = [
         "# Faults",
         "",
-        f"`{'`, `'.join(report['commands'])}`; {report['hardware']}; "
-        f"torch {report['versions']['torch']}. "
-        f"{len(outcomes)} faults, {len(bad)} of which did harm; {len(missed)} came too late to "
-        f"strike. After each, the same command was "
-        "given until it ended well; then the leaderboard's digest, all results, the readings of "
-        "the test split and Optuna's trials were those of an undisturbed study, and no process or "
-        "temporary file was left.",
+        f"**{len(outcomes)} random faults, {len(harmful)} of which did harm.** "
+        f"{missed} of them came too late to strike. After each, the same command was given until "
+        "it ended well. No harm means: the leaderboard's digest, all results, the readings of the "
+        "test split and Optuna's trials are those of an undisturbed study, and no process or "
+        f"temporary file is left. {report['hardware']}; torch {report['versions']['torch']}.",
         "",
-        *(f"Not run: {place}: {why}." for place, why in report["skipped"].items()),
-        *(f"Found by an earlier run and mended since: {what}." for what in report["mended"]),
+        "Places: workers of this machine (`local`), of machines that join (`agents`), of a Ray "
+        "cluster of the user's with two nodes (`ray`) or of the study's own (`ray-own`), of jobs "
+        "that the study submits to Slurm (`slurm`), and of one job of Slurm with two nodes "
+        "(`slurm-job`).",
         "",
-        "| fault | place | times | harm |",
-        "|---|---|---|---|",
+        *(f"- Harm: {_harm(one)}" for one in harmful),
+        *(f"- Not run: {place}: {why}" for place, why in report["skipped"].items()),
+        *(f"- Found by an earlier run and mended since: {what}" for what in report["mended"]),
+        "",
+        f"| fault | {' | '.join(by_place)} |",
+        "|---|" + "---:|" * len(by_place),
     ]
-    for fault, place in sorted({_kind(one) for one in outcomes}):
-        these = [one for one in outcomes if _kind(one) == (fault, place)]
-        harm = "; ".join(c for one in these for c in one["complaints"]) or "none"
-        lines.append(f"| {fault} | {place} | {len(these)} | {harm.replace('|', '/')[:300]} |")
-    return "\n".join([*lines, ""])
+    for fault in sorted({fault for fault, _ in times}):
+        counts = " | ".join(str(times[fault, place] or "") for place in by_place)
+        lines.append(f"| {fault} | {counts} |")
+    lines.append(f"| **all** | {' | '.join(map(str, by_place.values()))} |")
+    commands = [f"- `{command}`" for command in report["commands"]]
+    return "\n".join([*lines, "", "Commands:", "", *commands, ""])
+
+
+def _harm(outcome: dict[str, Any]) -> str:
+    where = f"{outcome['fault']} ({outcome['place']}): "
+    return where + "; ".join(outcome["complaints"]).replace("|", "/")[:300]
 
 
 def _kind(outcome: dict[str, Any]) -> tuple[str, str]:

@@ -37,8 +37,10 @@ def test_harm_counts_until_the_same_fault_does_none_in_the_same_place():
     assert both["commands"] == ["run of 3", "run of 2"]
     assert (both["skipped"], both["mended"]) == ({}, ["a traceback"])
     text = tables(both)
-    assert "4 faults, 1 of which did harm; 0 came too late" in text
-    assert "| kill | slurm | 1 | lost |" in text
+    assert "**4 random faults, 1 of which did harm.** 0 of them came too late" in text
+    assert "- Harm: kill (slurm): lost" in text
+    assert "| fault | local | slurm | ray |" in text
+    assert "| kill |  | 1 | 1 |" in text and "| **all** | 1 | 2 | 1 |" in text
 
 
 def test_faults_that_need_something_of_the_study_strike_it_first():

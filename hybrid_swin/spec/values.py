@@ -75,7 +75,7 @@ def check_numbers(settings: Any, path: str = "") -> None:
         if is_dataclass(value):
             check_numbers(value, f"{place}.")
         for allowed in getattr(hints[field.name], "__metadata__", ()):
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and isinstance(allowed, Range):
                 check_ranges({place: (value, allowed)})
 
 

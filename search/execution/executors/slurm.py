@@ -6,27 +6,20 @@ they are only started and watched: as steps of the allocation in which the comma
 
 import math
 import os
-import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
-from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.values import Range, Word
 from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Place
+from search.execution.slurm.request import check_arguments, check_memory, check_time
 
 if TYPE_CHECKING:
     from search.execution.agents.agents import Agents
 
 _MOST_JOBS = 1_000  # that an array takes everywhere
 _LOOK_AGAIN = 0.5  # seconds
-# Of sbatch, and ours; sbatch takes any beginning of a name for it.
-_OURS = (
-    *("array", "chdir", "comment", "job-name", "no-requeue", "nodes", "ntasks", "open-mode"),
-    *("output", "parsable", "requeue", "signal", "test-only", "wait", "wrap"),
-)
-_OURS_IN_SHORT = re.compile("-[aJoNnDW]")
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class Options:
         time: time limit of a job in minutes, or as ``"4:00:00"``; the study goes on in further
             jobs.
         cpus: processors of a job.
-        memory: memory of a job, such as ``16G``.
+        memory: memory of a job, such as ``16G``; 0 is all of its node.
         setup: lines of shell before the agent starts, such as ``module load cuda``; one that fails
             ends the job.
         arguments: further options of sbatch, such as ``--exclude=n7``.
@@ -69,18 +62,17 @@ class Options:
     idle_minutes: Annotated[float, Range(0, 10_080, open_below=True)] = 5.0
 
     def __post_init__(self) -> None:
-        for argument in self.arguments:
-            if not re.match("-[A-Za-z]|--[a-z]", argument):
-                raise InputError(
-                    f"executor.arguments: {quote(argument)} is not an option of sbatch; write each "
-                    "as one word, such as --exclude=n7"
-                )
-            name = argument[2:].partition("=")[0] if argument.startswith("--") else "-"
-            if _OURS_IN_SHORT.match(argument) or any(one.startswith(name) for one in _OURS):
-                raise InputError(
-                    f"executor.arguments: {quote(argument)} is set by the executor itself; leave "
-                    "it out"
-                )
+        if self.memory:
+            check_memory(self.memory)
+        if self.time != "":
+            check_time(str(self.time))
+        check_arguments(self.arguments)
+
+    @property
+    def of_jobs(self) -> list[str]:
+        """The options given that say something only of jobs."""
+        own = (field for field in fields(self) if field.name != "agents")
+        return [field.name for field in own if getattr(self, field.name) != field.default]
 
     @property
     def words(self) -> list[str]:
@@ -107,6 +99,9 @@ def start(options: Options, place: Place) -> "SlurmExecutor":
     hosts: Hosts
     inside = "SLURM_JOB_ID" in os.environ
     if options.agents == "steps" or (options.agents == "auto" and inside):
+        if unused := options.of_jobs:
+            names = ", ".join(f"executor.{name}" for name in unused)
+            place.say(f"agents are steps of this allocation, which has its own; unused: {names}")
         hosts = agents_as_steps(place)
     else:
         limits = options.max_jobs, room_of(options.cpus, options.gres, place.workers)

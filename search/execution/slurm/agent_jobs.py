@@ -1,7 +1,6 @@
 """Agents in jobs of their own, as many as the study can feed."""
 
 import math
-import re
 import time
 from collections.abc import Sequence
 from itertools import chain
@@ -20,16 +19,16 @@ from search.execution.slurm.job_script import (
 from search.execution.slurm.jobs import Jobs, check_submission, last_line
 from search.execution.slurm.parting import Parting
 from search.execution.slurm.queue import VANISHED, SlurmJob
+from search.execution.slurm.request import gpus_in
 from search.execution.waiting import Reminder
 from search.settings.experiment import WorkerSettings
 
 _STILLBORN_LIMIT = 3  # jobs in a row that end before their agent joins
-_GPUS = re.compile(r"(?:^|[,/])gpus?(?::[A-Za-z][^:,]*)?(?::(\d+))?")
 
 
 def room_of(cpus: int, gres: str, workers: WorkerSettings) -> int:
     """Workers for which a job has room, as far as it is known before one runs."""
-    gpus = sum(int(number or 1) for number in _GPUS.findall(gres))
+    gpus = gpus_in(gres)
     on_gpus = gpus // workers.devices * workers.per_device
     return max(1, on_gpus if gpus else cpus // (workers.threads * workers.devices))
 
@@ -94,6 +93,7 @@ class AgentJobs:
         self._by_job: dict[str, list[str]] = {}  # agents that have come, by their jobs
         self._joined: set[str] = set()  # jobs whose agent works, or has worked
         self._stillborn = 0
+        self._vanished: set[str] = set()  # submissions of which the queue shows nothing
         self._reminder = Reminder(place.say)
 
     @property
@@ -135,6 +135,7 @@ class AgentJobs:
         if new:
             self._joined |= new
             self._stillborn = 0
+            self._vanished.clear()
         room = max((node.slots for node in ours), default=self._room)
         work = self._agents.backlog + sum(node.busy for node in ours)
         self._jobs.want(math.ceil(min(work, self.expected) / room))
@@ -173,4 +174,12 @@ class AgentJobs:
                     f"executor slurm: {self._stillborn} jobs ended before their agent joined the "
                     f"study: {last_line(log) or job.words}; {log} says more, and nodes must see "
                     "the study's folder"
+                )
+        elif job.state == VANISHED:
+            self._vanished.add(job.id.partition("_")[0])
+            if len(self._vanished) >= _STILLBORN_LIMIT:
+                raise InputError(
+                    f"executor slurm: {len(self._vanished)} submissions in a row are not in the "
+                    "queue: `squeue --states=all` does not show them; jobs that run in another "
+                    "cluster need SLURM_CLUSTERS in the environment"
                 )

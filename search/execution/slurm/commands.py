@@ -6,6 +6,7 @@ import subprocess
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST, one_line
 from hybrid_swin.system.processes import how_it_ended, python_environment
+from search.execution.slurm.refusals import advice_on
 
 SECONDS = 60.0  # for one command
 # Of a controller that is restarted, busy or cut off: the same command works later.
@@ -68,7 +69,8 @@ def call(*words: str, seconds: float = SECONDS) -> str:
         reason = reason_of(done.stderr) or f"{words[0]} {how_it_ended(done.returncode)}"
         if _FOR_NOW.search(reason):
             raise UnreachableError(reason)
-        raise RefusedError(f"{words[0]}: {reason}")
+        advice = advice_on(reason) if words[0] == "sbatch" else ""
+        raise RefusedError("; ".join(filter(None, (f"{words[0]}: {reason}", advice))))
     return done.stdout
 
 

@@ -26,9 +26,9 @@ def test_trainings_run_on_this_machine_unless_another_executor_is_named():
         ({"name": "local", "adress": 1}, r"unknown option of executor local 'adress'"),
         (
             {"name": "ray", "address": "a:1\nb"},
-            r"executor.address has a character that nobody sees",
+            r"executor.address 'a:1\\nb' must be auto or HOST:PORT",
         ),
-        ({"name": "ray", "address": "--x"}, r"executor.address must be one word"),
+        ({"name": "ray", "address": "--x"}, r"executor.address '--x' must be auto or HOST:PORT"),
         ({"name": "ray", "resources": {"a\r": 1}}, r"executor.resources has a character"),
         ({"name": 3}, r"executor needs a name \(.*local.*\), as in executor: \{name: local\}"),
     ],

@@ -212,7 +212,20 @@ def test_the_settings_of_the_page_are_options():
         ({"account": "a\x1b[31m"}, "executor.account has a character that nobody sees"),
         ({"qos": "--wrap=x"}, "executor.qos must be one word that does not begin with a dash"),
         ({"constraint": "a b"}, "executor.constraint must be one word"),
-        ({"time": " 5"}, "executor.time must be one word"),
+        ({"time": " 5"}, "executor.time ' 5' must be minutes, or as '4:00:00'"),
+        ({"arguments": ["--clusters=gpu"]}, "set SLURM_CLUSTERS in the environment instead"),
+        ({"arguments": ["--clu=gpu"]}, "'--clu=gpu' would send jobs where squeue and scancel"),
+        ({"arguments": ["-Mgpu"]}, "'-Mgpu' would send jobs where squeue and scancel do not"),
+        ({"memory": "32"}, "executor.memory '32' is 32 MB to Slurm; write 32G or 32M"),
+        ({"memory": "1.5G"}, "executor.memory '1.5G' must be a whole number with a unit"),
+        ({"memory": "lots"}, "executor.memory 'lots' must be a whole number with a unit"),
+        ({"time": "4:00"}, "write '4:00:00' for hours and minutes, or 4 for minutes"),
+        ({"time": "4h"}, "executor.time '4h' must be minutes, or as '4:00:00'"),
+        ({"time": -5}, "executor.time '-5' must be minutes"),
+        ({"time": 0}, "executor.time '0' is no limit to Slurm; give at least 3 minutes"),
+        ({"time": "0-0:00"}, "executor.time '0-0:00' is no limit to Slurm"),
+        ({"time": "0:02:59"}, "executor.time '0:02:59' is too short to work in; give at least 3"),
+        ({"cpus": 0}, "executor.cpus must be at least 1; got 0"),
         ({"idle_minutes": 0}, "executor.idle_minutes must be above 0; got 0"),
     ],
 )
@@ -220,6 +233,30 @@ def test_options_that_cannot_be_used(given, message):
     with pytest.raises(InputError) as error:
         executor_options({"name": "slurm", **given})
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("time", value)
+            for value in (3, "90", "0:03:00", "1-0", "1-12:00:00", "0-1", "INFINITE")
+        ),
+        *(("memory", value) for value in ("0", "512M", "1t", "16GB")),
+        ("arguments", ["--cluster-constraint=x"]),
+    ],
+)
+def test_words_that_slurm_takes_as_they_are_meant(name, value):
+    assert getattr(executor_options({"name": "slurm", name: value}), name) in (
+        value,
+        ("--cluster-constraint=x",),
+    )
+
+
+def test_what_is_for_jobs_alone_is_said_of_steps():
+    given = {"agents": "steps", "gres": "gpu:2", "setup": ["module load cuda"]}
+    assert executor_options({"name": "slurm", **given}).of_jobs == ["gres", "setup"]
+    assert Options().of_jobs == []
 
 
 def test_options_that_can_be_used():

@@ -269,6 +269,18 @@ def test_cancelled_jobs_are_no_such_failure(start, fake_slurm, agents, wait_unti
     wait_until(lambda: jobs.tend() or "16_1" in fake_slurm.queue())
 
 
+def test_submissions_that_the_queue_never_shows_end_the_study(
+    start, fake_slurm, agents, wait_until, monkeypatch
+):
+    monkeypatch.setattr("search.execution.slurm.jobs._UNSEEN", 0.0)
+    (fake_slurm.folder / "squeue").write_text("#!/bin/sh\n")  # they are in another cluster
+    jobs, _ = start(max_jobs=2)
+    agents.backlog = 2
+    with pytest.raises(InputError, match="3 submissions in a row are not in the queue"):
+        wait_until(lambda: jobs.tend() and False)
+    assert len(fake_slurm.submissions()) <= 5
+
+
 def test_why_jobs_wait_is_said_once(start, agents, wait_until):
     jobs, told = start(max_jobs=2)
     agents.backlog = 2
@@ -303,6 +315,12 @@ def test_the_end_lets_agents_go(start, fake_slurm, agents, wait_until):
         (8, "gpu:a100", {}, 1),
         (8, "gpu:4", {"devices": 2}, 2),
         (8, "license:3", {}, 8),
+        (8, "gpu:1g.10gb:2", {}, 2),
+        (8, "gpu:0", {}, 8),
+        (8, "shard:4", {}, 1),
+        (8, "shard:4,gpu:2", {}, 2),
+        (8, "gpu:a100:1,gpu:v100:2", {}, 3),
+        (8, "gpu_mem:80", {}, 8),
     ],
 )
 def test_the_room_of_a_job(cpus, gres, workers, room):

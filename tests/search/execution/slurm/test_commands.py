@@ -21,7 +21,8 @@ def test_a_refusal_is_one_line_in_slurms_words(fake_slurm):
     with pytest.raises(RefusedError) as refusal:
         call("sbatch", "--array=1-2", "agent.sh")
     assert str(refusal.value) == (
-        "sbatch: invalid partition specified: nope; Invalid partition name specified"
+        "sbatch: invalid partition specified: nope; Invalid partition name specified; "
+        "correct executor.partition; `sinfo -s` lists all"
     )
 
 

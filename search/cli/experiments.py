@@ -39,7 +39,7 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
     place = options.images or settings.path
     if "torch" not in sys.modules and given_path(place):  # seconds in which nothing is said
         print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
-    imports = _imports(options, settings)
+    imports = _imports(options, settings, words)
     with nullcontext() if options.dry_run else trains_on_unread():
         request = in_time(options, settings, words)
     as_json = options.format == "json"
@@ -62,13 +62,19 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
     return 0
 
 
-def _imports(options: TimeOptions, settings: Experiment) -> dict[str, Any]:
+def _imports(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> dict[str, Any]:
     """What a study is to begin with; what cannot be read is refused before pilots are timed."""
     if not isinstance(options, RunOptions) or not isinstance(settings, StudySettings):
         return {}
     given, top = options.import_trials, options.import_trials_top
     if given is None and top is None:
         return {}
+    names = [word.partition("=")[0].replace("_", "-") for word in words]
+    if names.count("--import-trials") > 1:
+        raise InputError(
+            "--import-trials is given twice, and a study begins from one source; put the "
+            "candidates of several into one list"
+        )
     from search.launch.imports.request import check_source, import_request
 
     check_source(import_request(given, top), settings)

@@ -19,6 +19,8 @@ _OF_AN_EPOCH = ("epoch_images", "train_images")  # of the data, beside what hash
 _MEASURED = ("latency", "memory")  # of this machine, beside this study's other work
 
 
+_NO_RUNS = "a file of candidates has no runs that could be taken over"
+
 _Training = tuple[dict[str, Any], dict[str, Any], str]  # run, result and answers
 
 
@@ -51,7 +53,9 @@ def _candidate(
     try:
         training = _training_of(offer)
         if training is None:
-            return replace(candidate, why_trained="its source has no finished run of the search")
+            runs = any(source.objective)
+            why = "its source has no finished run of the search" if runs else _NO_RUNS
+            return replace(candidate, why_trained=why)
         run, result, answers = training
         why = _why_not(one, run, result, source, settings, prepared)
     except (InputError, SchemaError) as error:

@@ -332,6 +332,20 @@ def test_a_source_that_cannot_be_read_is_one_line(trained, capsys, given, messag
     assert not trained and not os.path.exists("runs/b")
 
 
+def test_two_sources_are_refused_rather_than_one_of_them_left_out(trained, capsys):
+    config = instants.write_config(Path("b.yaml"), SMALL)
+    words = ["run", "--config", str(config), "--import-trials", "runs/a", "--import_trials=runs/a"]
+    assert main(words) == 2
+    assert "--import-trials is given twice" in capsys.readouterr().err
+    assert not trained and not os.path.exists("runs/b")
+
+
+def test_a_list_without_runs_says_so(trained):
+    run({"import_trials": ["w_msa+mdta"]})
+    (candidate,) = imported().candidates
+    assert candidate.why_trained == "a file of candidates has no runs that could be taken over"
+
+
 def _rewrite(path, change):
     Path(path).write_text(change(Path(path).read_text()))
 

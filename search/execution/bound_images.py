@@ -8,13 +8,13 @@ from typing import Any
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.splits import make_splits
-from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
+from search.execution.run_folder import UnfitMachineError
 
 _WHAT = {"data_hash": "images", "split_hash": "splits", "test_hash": "a test split"}
 
 
-class OtherImagesError(InputError):
+class OtherImagesError(UnfitMachineError):
     """This machine has other images than the coordinator, or other groups or splits of them."""
 
 

@@ -6,6 +6,7 @@ new study and one that was killed at any moment.
 """
 
 import math
+import os
 import shutil
 import time
 from collections import deque
@@ -189,7 +190,8 @@ class Dispatcher:
         # By the folder alone, so that a run that goes on is the run that would have gone on.
         if (parts := self._failures.micro_batches(attempts)) > 1:
             settings["micro_batches"] = parts
-        job = Job(spec.key, number, task, str(attempt), settings)
+        # whole, since a worker elsewhere has another working folder
+        job = Job(spec.key, number, task, os.path.abspath(attempt), settings)
         if spec.key in self._running:
             self._view.waits(spec)
         self._running[spec.key] = _Attempt(spec, job)
@@ -219,7 +221,7 @@ class Dispatcher:
             why = event.data.get("error", "its worker left")
             self._view.note(f"{spec.key} ({spec.label}): {why}; it goes on elsewhere")
             self._begin(spec, attempts_in(self._folder / spec.key))
-        elif event.data.get("other_images"):
+        elif event.data.get("unfit_machine"):
             self._leave_machine(spec, str(event.data["error"]))
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
@@ -252,7 +254,7 @@ class Dispatcher:
         self._end(spec, result)
 
     def _leave_machine(self, spec: RunSpec, why: str) -> None:
-        """A run's machine has other images: it goes on elsewhere, and no attempt is lost.
+        """A run's machine is not fit for it: it goes on elsewhere, and no attempt is lost.
 
         Raises InputError if there is no other machine.
         """
@@ -261,8 +263,8 @@ class Dispatcher:
             self._view.note(f"{spec.key} ({spec.label}): its machine {why}; it is trained again")
         elif not self._executor.exclude(attempt.worker, f"it {why}"):
             raise InputError(
-                f"{spec.key} ({spec.label}): this machine {why}; they have changed since the "
-                "command began"
+                f"{spec.key} ({spec.label}): this machine {why}; it was otherwise when the command "
+                "began"
             )
         self._begin(spec, attempts_in(self._folder / spec.key))
 

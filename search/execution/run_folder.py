@@ -22,6 +22,25 @@ class DeletedFolderError(Exception):
         super().__init__("its folder was deleted while it was under way")
 
 
+class UnfitMachineError(InputError):
+    """This machine cannot do a job, or its result would not be the study's; another one may."""
+
+
+def check_machine(attempt: Path, key: str) -> None:
+    """Raise UnfitMachineError where an attempt of the run ``key`` cannot be written."""
+    study = attempt.parents[len(Path(key).parts)]
+    if not study.is_dir():
+        raise UnfitMachineError(
+            f"does not see the study's folder as {str(study)!r}; all machines must see it, and its "
+            "symbolic links must lead to the same place"
+        )
+    if attempt.is_dir() and not os.access(attempt, os.W_OK):
+        raise UnfitMachineError(
+            f"cannot write into {str(attempt)!r}; mount it there for writing, and let all machines "
+            "work as one user"
+        )
+
+
 def take_folder(study: Path, spec: RunSpec, decisions: Mapping[str, Any], say: Say) -> None:
     """Write ``run.json``, or check that the folder is that of the same run.
 

@@ -36,7 +36,7 @@ from hybrid_swin.training.processes import Processes
 from search.execution.answers import ValidationAnswers, save_test_answers
 from search.execution.bound_images import check_images
 from search.execution.job import Job
-from search.execution.run_folder import DeletedFolderError
+from search.execution.run_folder import DeletedFolderError, check_machine
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
 from search.records.validation import VALIDATION_FILE
@@ -56,9 +56,11 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
     Raises:
         InputError: what the user must fix, such as a full disk.
         DeletedFolderError: the attempt's folder is gone.
+        UnfitMachineError: another machine may do the job.
     """
     begin = time.perf_counter()
     settings = job.settings
+    check_machine(Path(job.folder), job.key)
     for plugin, recorded in settings["plugins"].items():
         check_hash(Path(plugin), {Path(plugin).name: recorded}, "the study")
         registry.add_plugin(plugin)

@@ -100,8 +100,7 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
     )
     from hybrid_swin.training.memory import OutOfMemoryError
     from hybrid_swin.training.processes import LostDeviceError
-    from search.execution.bound_images import OtherImagesError
-    from search.execution.run_folder import DeletedFolderError
+    from search.execution.run_folder import DeletedFolderError, UnfitMachineError
     from search.execution.training_job import do_job
 
     def other_failed(data: dict[str, Any]) -> None:
@@ -114,9 +113,9 @@ def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
         processes = ranks.begin(job, other_failed)
         do_job(job, lambda data: channel.say("epoch", job, **data), processes)
         ranks.finish()
-    except OtherImagesError as error:
+    except UnfitMachineError as error:
         ranks.give_up()
-        channel.say("failed", job, error=message_of(error), other_images=True)
+        channel.say("failed", job, error=message_of(error), unfit_machine=True)
     except InputError as error:
         ranks.give_up()
         channel.say("failed", job, error=message_of(error), input_error=True)

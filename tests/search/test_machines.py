@@ -2,8 +2,13 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +17,7 @@ from sklearn.datasets import load_digits
 from search.records.study_file import read_fixed
 
 pytestmark = pytest.mark.cluster
+DOOR = Path(__file__).parents[2] / "search.py"
 PATIENCE = 120  # seconds after which a test has waited in vain
 SLOW = {  # enough epochs for an agent to take part
     "epochs": 40,
@@ -133,3 +139,32 @@ def test_a_machine_with_other_images_trains_nothing(tiny, doors):
     ours = read_fixed(tiny.folder).data["data_hash"]
     assert {result["data_hash"] for result in tiny.results().values()} == {ours}
     assert not list(tiny.folder.rglob("failure.json"))
+
+
+def test_a_machine_that_sees_a_relative_folder_elsewhere(tiny):
+    """Nothing of the coordinator's folder is there but the study's, by another name."""
+    separate = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*separate, "true"]).returncode:
+        pytest.skip("needs unshare (util-linux), and a kernel that lets users make namespaces")
+    tiny.write(trials=2)
+    there, elsewhere = tiny.root / "hidden" / "there", tiny.root / "elsewhere"
+    there.mkdir(parents=True)
+    elsewhere.mkdir()
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    door = f"{shlex.quote(sys.executable)} {shlex.quote(str(DOOR))}"
+    command = f"exec {door} run --config ../../study.yaml --folder runs --executor.name agents"
+    study = subprocess.Popen(["sh", "-c", command], cwd=there, **how)
+    wait_until(lambda: (there / "runs" / "tiny" / "progress.json").exists(), study)
+    command = (
+        f"mount --bind hidden/there/runs elsewhere && mount -t tmpfs none hidden && cd / && "
+        f"exec {door} work {shlex.quote(str(elsewhere))}/tiny --count 1"
+    )
+    agent = subprocess.Popen([*separate, "sh", "-c", command], cwd=tiny.root, **how)
+    output, _ = study.communicate(timeout=PATIENCE)
+    served, _ = agent.communicate(timeout=PATIENCE)
+    assert study.returncode == 0 and agent.returncode == 0, output + served
+    assert f"{there}, where the coordinator works, is not here; relative paths begin at /" in served
+    results = [json.loads(f.read_text()) for f in there.glob("runs/tiny/*/*/result.json")]
+    assert {result["state"] for result in results} == {"complete"} and len(results) > 3
+    assert not list(there.rglob("failure.json"))
+    assert json.loads((there / "runs/tiny/leaderboard.json").read_text())["test_reads"]

@@ -244,7 +244,11 @@ class Agent:
         try:
             greeting.check()
             if self._executor is None:
-                greeting.settle()
+                if missing := greeting.settle():
+                    self._say(
+                        f"{missing}, where the coordinator works, is not here; relative paths "
+                        f"begin at {os.getcwd()}"
+                    )
                 workers, logs = greeting.workers(self._count), self._folder / "logs"
                 prefix = f"{self.name}-"
                 self._executor = local.local_workers(workers, None, logs, self._say, prefix)

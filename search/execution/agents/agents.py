@@ -1,5 +1,6 @@
 """The coordinator's side of agents on other machines: who is there, and which job is whose."""
 
+import os
 import shutil
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from hybrid_swin.system.schema import SchemaError, build
 from hybrid_swin.training.hardware import Hardware
 from search.execution.agents.agent import OVER
 from search.execution.agents.arrivals import Arrivals, RemoteAgent
-from search.execution.agents.greeting import about_coordinator
+from search.execution.agents.greeting import ANSWER, WORD, about_coordinator
 from search.execution.agents.mailbox import AGENTS, COORDINATOR_BEAT, SILENT, Beating
 from search.execution.job import Event, Job, Node
 from search.settings.experiment import WorkerSettings
@@ -173,7 +174,11 @@ class Agents:
                 self._beating = Beating(self._folder / AGENTS / COORDINATOR_BEAT, "running")
             self._agents[agent.name] = agent
             self._say(f"{agent.name} starts its workers")
+            word = Path(os.path.abspath(agent.home / WORD))
+            with suppress(OSError):  # the agent does not find it, and says so
+                word.write_text(agent.token, encoding="utf-8")
             about = about_coordinator(self._folder, self._workers)
+            about |= {"word": agent.token, "word_at": str(word)}
             self._send(agent, {"kind": "hello", "about": about})
 
     def _hear(self, agent: RemoteAgent) -> list[Event]:
@@ -195,7 +200,7 @@ class Agents:
                     agent.inbox.has_lost = True
                     break
                 agent.slots = max(0, message["slots"])
-                if self._check_precision(agent):
+                if self._check_place(agent) and self._check_precision(agent):
                     self.hardware = self.hardware or agent.hardware
                     self._say(f"{agent.name} joins with {counted(agent.slots, 'worker')}")
             elif message["kind"] == "refused":
@@ -222,6 +227,20 @@ class Agents:
             error = f"{agent.name} was not heard of for {SILENT:.0f} s"
             self._part(agent, events, "lost", error)
         return events
+
+    def _check_place(self, agent: RemoteAgent) -> bool:
+        """Let an agent go on that has written where we see it."""
+        answer = ""
+        with suppress(OSError):
+            os.listdir(agent.home)  # has a network file system look again
+            answer = (agent.home / ANSWER).read_text(encoding="utf-8")
+        if answer == agent.token:
+            return True
+        why = f"what it writes is not seen in {str(agent.home)!r} of the coordinator's machine"
+        self._say(f"{agent.name} cannot join: {why}")
+        self.dismiss(agent.name, why)
+        agent.slots = 0
+        return False
 
     def _check_precision(self, agent: RemoteAgent) -> bool:
         """Let an agent go on whose machine the study's precision cannot be had."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Any
 
 from hybrid_swin.data.test_reads import VARIABLE as LEDGER_VARIABLE
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import explained
 from hybrid_swin.system.processes import import_places, take_places
 from search.execution.other_process import OtherProcess
 from search.records.locking.owner import Owner, read_owner, this_process
@@ -18,6 +20,8 @@ from search.records.versions import code_hash, versions
 from search.settings.experiment import WorkerSettings
 from search.settings.storage_url import check_hosts
 
+WORD, ANSWER = "coordinator.word", "agent.word"
+_PATIENCE, _LOOK_AGAIN = 5.0, 0.1  # seconds for a file of another machine to appear
 _SAME = ("python", "torch", "lightning", "numpy")  # versions without which results may differ
 
 
@@ -25,6 +29,8 @@ def about_coordinator(folder: Path, workers: WorkerSettings) -> dict[str, Any]:
     """What a coordinator tells its agents of itself."""
     return {
         "folder": os.path.abspath(folder),
+        "resolved": os.path.realpath(folder),
+        "resolved_root": os.path.realpath(os.path.dirname(os.path.abspath(folder))),
         "working_folder": os.getcwd(),
         "modules_in": import_places()["last"],
         "ledger": os.environ.get(LEDGER_VARIABLE, ""),
@@ -45,13 +51,40 @@ class Greeting:
 
     def __init__(self, theirs: Mapping[str, Any], folder: Path) -> None:
         self._theirs, self._folder = theirs, folder
-        there, here = str(Path(theirs["folder"]).parent), str(folder.parent)
-        self._moved = None if there == here else (there, here)
+        given, root = theirs["folder"], os.path.dirname(theirs["folder"])
+        # as given, and without symbolic links: plug-ins and kept images are named by the latter
+        places = {
+            given: str(folder),
+            theirs.get("resolved", given): str(folder),
+            root: str(folder.parent),
+            theirs.get("resolved_root", root): str(folder.parent),
+        }
+        self._places = sorted(places.items(), key=lambda pair: len(pair[0]), reverse=True)
 
     def check(self) -> None:
         """Raise InputError where results of this machine would be others."""
         _check_same(self._theirs)
         _check_storage(self._folder)
+        self._check_place()
+
+    def _check_place(self) -> None:
+        """Read the coordinator's word where it says, and answer beside it."""
+        if "word" not in self._theirs:
+            return
+        word = Path(self.rerooted(self._theirs["word_at"]))
+        end = time.monotonic() + _PATIENCE
+        while not _holds(word, self._theirs["word"]):
+            if time.monotonic() > end:
+                raise InputError(
+                    f"{str(self._theirs['folder'])!r} at the coordinator is not "
+                    f"{str(self._folder)!r} here; give `work` the study's own folder, without "
+                    "folders of other places in between"
+                )
+            time.sleep(_LOOK_AGAIN)
+        try:
+            word.with_name(ANSWER).write_text(self._theirs["word"], encoding="utf-8")
+        except OSError as error:
+            raise InputError(explained(error, word.parent)) from error
 
     @property
     def process(self) -> OtherProcess | None:
@@ -72,27 +105,40 @@ class Greeting:
         settings = dict(self._theirs["workers"])
         return WorkerSettings(**(settings if count is None else settings | {"count": count}))
 
-    def settle(self) -> None:
-        """Look for data, modules and the ledger of test readings where the coordinator does."""
-        theirs = self._theirs
-        with suppress(OSError):
-            os.chdir(self.rerooted(theirs["working_folder"]))
+    def settle(self) -> str:
+        """Look for data, modules and the ledger of test readings where the coordinator does.
+
+        Gives the coordinator's working folder if it is not here.
+        """
+        theirs, missing = self._theirs, ""
+        working = self.rerooted(theirs["working_folder"])
+        try:
+            os.chdir(working)
+        except OSError:
+            missing = working
         take_places({"path": sys.path[:], "last": self.rerooted(theirs["modules_in"])})
         if theirs["ledger"]:
             os.environ.setdefault(LEDGER_VARIABLE, self.rerooted(theirs["ledger"]))
+        return missing
 
     def rerooted(self, value: Any) -> Any:
         """A job in which the coordinator's folders are ours."""
-        if self._moved is None:
-            return value
         if isinstance(value, dict):
             return {self.rerooted(key): self.rerooted(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.rerooted(inner) for inner in value]
-        there, here = self._moved
-        if isinstance(value, str) and (value == there or value.startswith(there + os.sep)):
-            return here + value[len(there) :]
+        if isinstance(value, str):
+            for there, here in self._places:
+                if value == there or value.startswith(there + os.sep):
+                    return here + value[len(there) :]
         return value
+
+
+def _holds(file: Path, word: str) -> bool:
+    with suppress(OSError):
+        os.listdir(file.parent)  # has a network file system look again
+        return file.read_text(encoding="utf-8") == word
+    return False
 
 
 def _check_same(theirs: Mapping[str, Any]) -> None:

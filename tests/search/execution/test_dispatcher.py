@@ -497,7 +497,7 @@ def test_a_machine_with_other_images_is_left_and_no_attempt_is_lost(place):
     place.dispatcher.submit(run(variant=SHAPE))
     assert place.jobs[0].settings["images"] == images
     place.executor.say("started", place.jobs[0])
-    place.executor.say("failed", place.jobs[0], error=WHY, other_images=True)
+    place.executor.say("failed", place.jobs[0], error=WHY, unfit_machine=True)
     assert place.collect() == []
     assert place.executor.excluded == [("worker-0", f"it {WHY}")]
     # and should a result of other images come all the same, it does not count, nor its weights
@@ -529,7 +529,7 @@ def test_images_that_change_under_the_only_machine_end_the_study(place):
     start_with_images(place)
     place.executor.is_alone = True
     place.dispatcher.submit(run(variant=SHAPE))
-    place.executor.say("failed", place.jobs[0], error=WHY, other_images=True)
+    place.executor.say("failed", place.jobs[0], error=WHY, unfit_machine=True)
     with pytest.raises(InputError, match="this machine has images other than the study's"):
         place.collect()
 
@@ -764,3 +764,11 @@ def test_one_attempt_is_one_crash_and_lacking_memory_is_none(place):
     lack_memory(place, place.jobs[0])
     place.executor.say("lost", place.jobs[1], error="the worker was killed by signal 9")
     assert place.collect()[0][1].state == "failed"
+
+
+def test_a_job_s_folder_is_whole_however_the_study_s_is_given(tmp_path, monkeypatch):
+    """A worker of another machine has another working folder."""
+    monkeypatch.chdir(tmp_path)
+    place = Place(Path("runs") / "mine")
+    place.start().submit(run())
+    assert place.jobs[0].folder == str(tmp_path / "runs/mine/trials/0000/attempt-1")

@@ -20,7 +20,7 @@ from hybrid_swin.training.optimization import make_optimizer
 from search.execution import training_job as jobs
 from search.execution.bound_images import OtherImagesError
 from search.execution.job import Job
-from search.execution.run_folder import DeletedFolderError
+from search.execution.run_folder import DeletedFolderError, UnfitMachineError
 from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.runs import RunResult
@@ -141,6 +141,17 @@ def test_other_images_and_splits_are_refused_before_anything_is_trained(bench):
             with pytest.raises(OtherImagesError, match=said):
                 bench.do(spec, images=other)
     assert not list(bench.root.rglob("*.ckpt")) and not list(bench.root.rglob("result.json"))
+
+
+def test_a_machine_that_cannot_write_an_attempt_is_unfit(tmp_path, monkeypatch):
+    attempt = tmp_path / "study" / "trials" / "0000" / "attempt-1"
+    job = Job("trials/0000", 1, "train", str(attempt), {})
+    with pytest.raises(UnfitMachineError, match=r"does not see the study's folder as '.*/study'; "):
+        do_job(job, print)
+    attempt.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UnfitMachineError, match=r"cannot write into '.*/attempt-1'; mount it"):
+        do_job(job, print)
 
 
 def test_a_trial_leaves_all_that_a_row_needs(bench):

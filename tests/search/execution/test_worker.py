@@ -79,5 +79,5 @@ def test_other_images_are_no_fault_of_the_job(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "do_job", refuse)
     channel = Heard()
     worker.serve(channel, Job("trials/0000", 1, "train", str(tmp_path), {}))
-    about = {"error": "has images other than the study's", "other_images": True}
+    about = {"error": "has images other than the study's", "unfit_machine": True}
     assert channel.said[1] == ("failed", about)

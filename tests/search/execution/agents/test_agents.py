@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from hybrid_swin.errors import InputError
 from search.execution.agents import agents as module
+from search.execution.agents import greeting as greeting_module
 from search.execution.agents.agent import Agent
 from search.execution.agents.agents import Agents
 from search.execution.agents.greeting import Greeting, about_coordinator
@@ -51,6 +53,7 @@ class FakeAgent:
     def say(self, kind, **content):
         if kind == "ready":
             content = {"hardware": {"device": "cpu", "fast_bf16": True}, **content}
+            (self.home / "agent.word").write_text(self.token)
         self.outbox.send({"kind": kind, "token": self.token, **content})
 
     def tell(self, kind, job, **data):
@@ -312,8 +315,8 @@ def agent(tmp_path):
 
 
 def test_an_agent_calls_the_study_s_folders_by_its_own_names(tmp_path):
-    here = str(tmp_path.parent)
-    greeting = Greeting({"folder": "/there/runs/mine"}, tmp_path)
+    here = str(tmp_path)
+    greeting = Greeting({"folder": "/there/runs/mine"}, tmp_path / "mine")
     given = {
         "folder": "/there/runs/mine/trials/0001",
         "settings": {"plugins": {"/there/runs/mine/plugins/a.py": "hash"}, "cache": "/there/runs"},
@@ -324,6 +327,44 @@ def test_an_agent_calls_the_study_s_folders_by_its_own_names(tmp_path):
         "settings": {"plugins": {f"{here}/mine/plugins/a.py": "hash"}, "cache": here},
         "other": ["/there/runsandmore", "there", 3],
     }
+
+
+def test_both_spellings_of_the_coordinator_s_folders_are_mapped(tmp_path):
+    """As given, and without symbolic links: of the study itself, and of the folder around it."""
+    there, here = tmp_path / "there", tmp_path / "here" / "mine"
+    (there / "big" / "studies" / "mine-7").mkdir(parents=True)
+    (there / "runs").symlink_to("big/studies")
+    (there / "runs" / "mine").symlink_to("mine-7")
+    about = about_coordinator(there / "runs" / "mine", WorkerSettings())
+    greeting = Greeting(about, here)
+    for study in ("runs/mine", "big/studies/mine-7"):
+        assert greeting.rerooted(f"{there / study}/trials/0001") == f"{here}/trials/0001"
+    for root in ("runs", "big/studies"):
+        assert greeting.rerooted(f"{there / root}/.images") == f"{here.parent}/.images"
+    assert greeting.rerooted(f"{there}/data") == f"{there}/data"
+
+
+def test_a_place_is_known_by_words_before_it_is_used(agents, agent, tmp_path, notes, monkeypatch):
+    """The coordinator's is read where a job's folder would be, and the agent's beside it."""
+    made = joined(agents, tmp_path)
+    about = about_coordinator(tmp_path, WorkerSettings())
+    word = {"word": made.token, "word_at": str(made.home / "coordinator.word")}
+    (made.home / "agent.word").unlink()
+    Greeting(about | word, tmp_path).check()
+    assert (made.home / "agent.word").read_text() == made.token
+    monkeypatch.setattr(greeting_module, "_PATIENCE", 0.0)
+    with pytest.raises(InputError, match=r"^'.*/a' at the coordinator is not '.*/b' here; give"):
+        Greeting(about | word | {"folder": "/a", "word_at": "/a/none"}, Path("/b")).check()
+    # an agent whose answer does not arrive gets no job
+    deaf = FakeAgent(tmp_path, "node-2")
+    agents.events(0)
+    assert deaf.heard() == ["hello"]
+    deaf.outbox.send(
+        {"kind": "ready", "token": deaf.token, "slots": 1, "hardware": asdict(agents.hardware)}
+    )
+    agents.events(0)
+    assert deaf.heard() == ["leave"] and agents.slots == 2
+    assert notes[-1].startswith("node-2 cannot join: what it writes is not seen in ")
 
 
 class Busy:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.data.test_reads import VARIABLE as LEDGER_VARIABLE
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import explained, read_json, write_json_atomically
@@ -48,6 +49,7 @@ from search.statistics.formatting import counted
 
 OVER = "over"  # the coordinator's last word where nothing is left to be done
 _LOOK_AGAIN, _LOOK_AT_END = 0.1, 1.0  # seconds
+_STOOD_STILL = 10.0  # seconds; more between two looks is not a time in which it waited
 
 
 class Agent:
@@ -77,6 +79,8 @@ class Agent:
         self._token = ""
         self._executor: local.LocalExecutor | None = None
         self._greeting: Greeting | None = None  # of the last coordinator
+        self._terms: dict[str, Any] = {}  # of the one for which the workers were started
+        self._own_ledger = LEDGER_VARIABLE in os.environ
         self._coordinator: OtherProcess | None = None  # None if it is of another machine
         self._reminder, self._next_look = Reminder(say), 0.0
         self._was_deleted = False  # our folder, once
@@ -174,6 +178,7 @@ class Agent:
 
     def _serve(self, inbox: Inbox, pulse: Pulse) -> None:
         self._say(f"agent {self.name}: waiting for the coordinator of {self._folder}")
+        unmet, looked = 0.0, time.monotonic()  # seconds without a hello, which a silence may be
         while True:
             messages = inbox.receive()
             word = pulse.listen()
@@ -196,6 +201,15 @@ class Agent:
                     self._forget("a message of the coordinator cannot be read")
             if self._token and (why := self._why_gone(word, pulse.silence)):
                 self._forget(why)
+            now = time.monotonic()
+            unmet = 0.0 if self._token else unmet + min(now - looked, _STOOD_STILL)
+            looked = now
+            if unmet > self._patience and word == "running" and pulse.silence < SILENT:
+                raise InputError(
+                    f"the coordinator of {str(self._folder)!r} runs, but has not answered for "
+                    f"{self._patience / 60:g} minutes; it says why if it cannot write into "
+                    f"{str(self._home)!r}, as where another user gave `work`"
+                )
             if not self._token and pulse.silence > self._patience:
                 raise InputError(
                     f"no coordinator runs the study in {str(self._folder)!r} for "
@@ -243,8 +257,12 @@ class Agent:
         self._coordinator = greeting.process
         try:
             greeting.check()
+            if self._executor is not None and greeting.terms != self._terms:
+                self._executor.close()
+                self._executor = None
             if self._executor is None:
-                if missing := greeting.settle():
+                self._terms = greeting.terms
+                if missing := greeting.settle(self._own_ledger):
                     self._say(
                         f"{missing}, where the coordinator works, is not here; relative paths "
                         f"begin at {os.getcwd()}"

@@ -4,12 +4,11 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import MissingFileError
+from hybrid_swin.system.files import MissingFileError, explained
 from hybrid_swin.system.schema import build
 from hybrid_swin.training.hardware import Hardware
 from search.execution.agents.mailbox import (
@@ -86,10 +85,19 @@ class Arrivals:
             silent = self._silent.get(name)
             if silent is not None and silent.listen() and not silent.silence:
                 del self._silent[name]
-            with suppress(OSError):  # one that goes at this moment
+            try:
                 is_new = name not in known or known[name].is_deaf
                 if is_new and name not in self._silent and (agent := self._meet(file)):
                     found.append(agent)
+            except FileNotFoundError:
+                pass  # it goes at this moment
+            except OSError as error:
+                if name not in self._strange:
+                    self._strange.add(name)
+                    self._say(
+                        f"{name} cannot join: {explained(error, file.parent)}; give `work` as the "
+                        "user who runs the study"
+                    )
         return found
 
     def _meet(self, file: Path) -> RemoteAgent | None:

@@ -105,10 +105,17 @@ class Greeting:
         settings = dict(self._theirs["workers"])
         return WorkerSettings(**(settings if count is None else settings | {"count": count}))
 
-    def settle(self) -> str:
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What workers depend on: others must be started where it has changed."""
+        of_one_start = ("owner", "word", "word_at")
+        return {name: value for name, value in self._theirs.items() if name not in of_one_start}
+
+    def settle(self, own_ledger: bool = False) -> str:
         """Look for data, modules and the ledger of test readings where the coordinator does.
 
-        Gives the coordinator's working folder if it is not here.
+        ``own_ledger``: the user names another ledger here. Gives the coordinator's working folder
+        if it is not here.
         """
         theirs, missing = self._theirs, ""
         working = self.rerooted(theirs["working_folder"])
@@ -117,8 +124,10 @@ class Greeting:
         except OSError:
             missing = working
         take_places({"path": sys.path[:], "last": self.rerooted(theirs["modules_in"])})
-        if theirs["ledger"]:
-            os.environ.setdefault(LEDGER_VARIABLE, self.rerooted(theirs["ledger"]))
+        if not own_ledger:
+            os.environ.pop(LEDGER_VARIABLE, None)  # of an earlier start
+            if theirs["ledger"]:
+                os.environ[LEDGER_VARIABLE] = self.rerooted(theirs["ledger"])
         return missing
 
     def rerooted(self, value: Any) -> Any:

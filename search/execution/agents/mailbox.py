@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.system.files import json_lines
+from hybrid_swin.system.files import json_lines, json_ready
 from search.records.locking.owner import Owner
 
 SCHEMA_VERSION = 1
@@ -75,7 +75,8 @@ class Outbox:
 
     def send(self, message: dict[str, Any]) -> None:
         """Append a message. Raises OSError if it cannot be written whole."""
-        line = json.dumps({**message, _NUMBER: self._sent + 1}).encode() + b"\n"
+        message = json_ready({**message, _NUMBER: self._sent + 1})  # other JSON is not read
+        line = json.dumps(message).encode() + b"\n"
         with self._path.open("ab", buffering=0) as file:
             begin = file.seek(0, os.SEEK_END)
             try:

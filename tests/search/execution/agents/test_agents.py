@@ -1,5 +1,6 @@
 """The coordinator's side, with agents that do what the test says."""
 
+import errno
 import json
 import os
 import shutil
@@ -344,6 +345,29 @@ def test_both_spellings_of_the_coordinator_s_folders_are_mapped(tmp_path):
     assert greeting.rerooted(f"{there}/data") == f"{there}/data"
 
 
+def test_a_score_that_is_not_a_number_is_a_message_like_others(agents, tmp_path):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    for score in (float("nan"), float("inf")):
+        agent.tell("epoch", job(0), epoch=1, score=score)
+    assert [event.data["score"] for event in agents.events(0)] == [None, None]
+    assert agents.present
+
+
+def test_an_agent_into_whose_folder_nothing_can_be_written_is_named_once(
+    agents, tmp_path, notes, monkeypatch
+):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("search.execution.agents.arrivals.Outbox", refuse)
+    FakeAgent(tmp_path)
+    agents.events(0)
+    agents.events(0)
+    [note] = notes
+    assert note.startswith("node-1 cannot join: ") and "give `work` as the user" in note
+
+
 def test_a_place_is_known_by_words_before_it_is_used(agents, agent, tmp_path, notes, monkeypatch):
     """The coordinator's is read where a job's folder would be, and the agent's beside it."""
     made = joined(agents, tmp_path)
@@ -454,6 +478,37 @@ def test_an_agent_with_other_code_refuses_to_serve(agent, tmp_path, changes, mes
         agent._meet({"token": "t", "about": about})
     [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
     assert (answer["kind"], answer["token"]) == ("refused", "t")
+
+
+def test_other_settings_of_the_next_start_bring_other_workers(agent, tmp_path, monkeypatch):
+    made = []
+
+    def workers(settings, *_):
+        made.append(SimpleNamespace(threads=settings.threads, slots=1, closed=False))
+        made[-1].close = lambda: setattr(made[-1], "closed", True)
+        made[-1].cancel_all = made[-1].wait_until_ready = lambda: None
+        return made[-1]
+
+    monkeypatch.setattr("search.execution.executors.local.local_workers", workers)
+    monkeypatch.setattr(Greeting, "hardware", {})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYBRID_SWIN_TEST_READS", raising=False)
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    for number, threads in enumerate((1, 1, 2)):
+        about = about_coordinator(tmp_path, WorkerSettings(threads=threads))
+        agent._meet({"token": str(number), "about": about | {"owner": asdict(this_process())}})
+    assert [one.threads for one in made] == [1, 2]
+    assert made[0].closed is not made[1].closed
+
+
+def test_an_agent_that_is_not_answered_says_so(agent, monkeypatch):
+    """Its coordinator runs, but cannot write into its folder."""
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    agent._announce()
+    with pytest.raises(InputError, match=r"runs, but has not answered for .* another user gave"):
+        agent._serve(Inbox(agent._home / "to_agent.jsonl"), ScriptedPulse(*[0.0] * 1000))
 
 
 def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):

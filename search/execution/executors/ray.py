@@ -23,7 +23,12 @@ from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
 from search.execution.waiting import Reminder, wait_for
 
 _TO_ANSWER = 180.0  # seconds
+_SOON = 10.0  # seconds after which it is said that nothing has answered
 _COPY = "/runtime_resources/working_dir_files/"  # where Ray puts what a job brings along
+# Names of what Ray counts itself, or what its users take for that; also names of its own options.
+_OWN = {"cpu", "gpu", "cpus", "gpus", "num_cpus", "num_gpus", "memory", "object_store_memory"}
+_OWN |= {"bundle"}
+_LEAST, _MOST = 1e-4, 1e9  # of a resource; Ray keeps four digits of fractions
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
 
 
@@ -55,12 +60,19 @@ class Options:
                 f"executor.num_gpus {self.num_gpus:g} must be a whole number, or below 1 for "
                 "workers that share a GPU"
             )
-        for name, amount in self.resources.items():
-            if name in ("CPU", "GPU", "memory") or isinstance(amount, bool) or not amount > 0:
+        for name, value in (("num_cpus", self.num_cpus), ("num_gpus", self.num_gpus)):
+            if value and value < _LEAST:
                 raise InputError(
-                    f"executor.resources must map names of custom resources to positive numbers; "
-                    f"got {quote(name)}: {amount:g}; for CPUs and GPUs give executor.num_cpus "
-                    "and executor.num_gpus"
+                    f"executor.{name} {value:g} is less than Ray can reserve; give at least "
+                    f"{_LEAST:g}"
+                )
+        for name, amount in self.resources.items():
+            own = name.casefold() in _OWN or not name.strip() or isinstance(amount, bool)
+            if own or not _LEAST <= amount <= _MOST:
+                raise InputError(
+                    "executor.resources must map names of custom resources to positive numbers "
+                    f"({_LEAST:g} to {_MOST:g}); got {quote(name)}: {amount:g}; for CPUs and GPUs "
+                    "give executor.num_cpus and executor.num_gpus, and for memory nothing"
                 )
 
 
@@ -263,7 +275,11 @@ class RayExecutor:
     def _say_waiting(self) -> None:
         """Tell at once why nothing begins, and again while that lasts."""
         is_idle = not self._ready or (self._jobs and not self._begun)
-        self._reminder.tell(f"waiting: {self._waiting}" if self._waiting and is_idle else "")
+        why = self._waiting if is_idle else ""
+        late = not self._has_answered and time.monotonic() - self._begin > _SOON
+        if late and self._address is not None:
+            why = f"Ray {self.where} has not answered yet; it has {_TO_ANSWER:.0f} s"
+        self._reminder.tell(f"waiting: {why}" if why else "")
 
     def _bury(self) -> list[Event]:
         """The driver has ended: with its cluster, or by itself."""

@@ -123,10 +123,32 @@ def _join(ray: Any, address: str, named: str) -> None:
     if address != "auto":
         _check_listens(address, named)
         _stay_local_if_it_is(address)
+    elif found := found_address():
+        _check_listens(found[0], f"{named} leads to {found[0]} (of {found[1]})")
     try:
         ray.init(address=address, **_QUIET)
     except Exception as error:
         raise InputError(_explained(error, address, named)) from error
+
+
+def found_address() -> tuple[str, str] | None:
+    """What Ray takes for ``auto``, and where it found it; None if nothing, or not HOST:PORT.
+
+    A cluster that has ended may have left its address there.
+    """
+    with suppress(Exception):  # `ray.init` says it
+        from ray._private.services import get_ray_address_from_environment
+        from ray._private.utils import get_ray_address_file
+
+        address = str(get_ray_address_from_environment("auto", None))
+        file = Path(get_ray_address_file(None))
+        kept = file.is_file() and file.read_text(encoding="utf-8").strip() == address
+        source = str(file) if kept else "a process of Ray here"
+        source = "RAY_ADDRESS" if os.environ.get("RAY_ADDRESS") == address else source
+        host, _, port = address.rpartition(":")
+        if host and port.isdigit() and "//" not in address:
+            return address, source
+    return None
 
 
 def _check_listens(address: str, named: str) -> None:

@@ -193,7 +193,15 @@ def test_a_folder_that_ray_deletes_is_refused(tmp_path):
         ({"num_gpus": -1}, "executor.num_gpus"),
         ({"num_cpus": 0}, "executor.num_cpus"),
         ({"resources": {"GPU": 1}}, "'GPU': 1; for CPUs and GPUs give executor.num_cpus"),
-        ({"resources": {"large": 0}}, "positive numbers; got 'large': 0"),
+        ({"resources": {"large": 0}}, "positive numbers .*; got 'large': 0"),
+        ({"resources": {"object_store_memory": 1}}, "got 'object_store_memory': 1; for CPUs and"),
+        ({"resources": {"gpu": 1}}, "got 'gpu': 1; for CPUs and GPUs give executor.num_cpus"),
+        ({"resources": {"bundle": 1}}, "got 'bundle': 1"),
+        ({"resources": {"": 1}}, "got '': 1"),
+        ({"resources": {"large": 1e-5}}, r"\(0.0001 to 1e\+09\); got 'large': 1e-05"),
+        ({"resources": {"large": 1e300}}, r"got 'large': 1e\+300"),
+        ({"num_cpus": 1e-5}, "executor.num_cpus 1e-05 is less than Ray can reserve; give at"),
+        ({"num_gpus": 1e-5}, "executor.num_gpus 1e-05 is less than Ray can reserve; give at"),
         ({"adress": "auto"}, "did you mean 'address'"),
     ],
 )
@@ -207,6 +215,22 @@ def test_without_ray_one_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'hybrid-swin\[ray\]'"):
         start(Options(), Place(tmp_path, WorkerSettings(), None, print, None))
+
+
+def test_resources_of_nodes_and_accelerators_are_taken():
+    resources = {"node:10.0.0.1": 0.01, "accelerator_type:A100": 0.001, "large_memory": 1}
+    assert executor_options({"name": "ray", "resources": resources}).resources == resources
+
+
+def test_a_cluster_that_does_not_answer_soon_is_said(executor, monkeypatch):
+    made = executor(address="auto")
+    made._has_answered = False
+    made.events(0)
+    assert made.said == []
+    monkeypatch.setattr(ray, "_SOON", 0.0)
+    made.events(0)
+    made.events(0)
+    assert made.said == ["waiting: Ray at auto has not answered yet; it has 180 s"]
 
 
 def test_what_does_not_answer_as_ray_is_said(executor, monkeypatch):

@@ -51,12 +51,19 @@ def expected_images(
     return None
 
 
-def other_images(images: BoundImages, data: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def other_images(
+    images: BoundImages,
+    data: Mapping[str, Any],
+    found: Mapping[str, Any],
+    on_fewer: bool = False,
+) -> str:
     """What a machine has that gave a result of other hashes; empty if they are the same.
 
-    Another validation seed draws another split; see `check_images`.
+    Another validation seed draws another split (see `check_images`), and a training that may have
+    ended on fewer images (``on_fewer``) names the split with those.
     """
-    names = [name for name in _WHAT if name != "split_hash" or images.data == data]
+    same_split = images.data == data and not on_fewer
+    names = [name for name in _WHAT if name != "split_hash" or same_split]
     return _difference(images.hashes, found, names)
 
 

@@ -244,8 +244,7 @@ class Dispatcher:
         if result is None:
             self._begin(spec, attempts_in(folder))
             return
-        expected = self._expected(spec)
-        if expected and (why := other_images(expected, self._data_of(spec), vars(result))):
+        if why := self._other_images(spec, result):
             shutil.rmtree(path.parent)  # weights, too: no other attempt may go on from them
             self._leave_machine(spec, why)
             return
@@ -272,6 +271,13 @@ class Dispatcher:
         """The images that a run must see; None if unknown."""
         variant = spec.variant or self._common.get("variant") or {}
         return expected_images(self._images, self._data_of(spec), variant)
+
+    def _other_images(self, spec: RunSpec, result: RunResult) -> str:
+        """In what the images of a result are not the study's; empty if they are."""
+        if (expected := self._expected(spec)) is None:
+            return ""
+        fewer = bool(spec.image_rungs)
+        return other_images(expected, self._data_of(spec), vars(result), fewer)
 
     def _data_of(self, spec: RunSpec) -> dict[str, Any]:
         return spec.data or self._common.get("data") or {}

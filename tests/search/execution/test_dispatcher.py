@@ -537,16 +537,24 @@ def test_images_that_change_under_the_only_machine_end_the_study(place):
 @pytest.mark.parametrize(
     ("data", "variant", "hashes"),
     [
+        (DATA, SHAPE | {"rungs": (64,)}, HASHES | {"split_hash": "with fewer images"}),
         (DATA | {"validation_seed": 7}, SHAPE, HASHES | {"split_hash": "drawn anew"}),
         (DATA, SHAPE | {"image_size": 16}, {"data_hash": "of that size"}),
         (DATA | {"source": "digits"}, SHAPE, {"data_hash": "of the other cell"}),
         ({"class_path": "mine.Data"}, SHAPE, {}),
     ],
-    ids=["validation drawn anew", "another size", "another cell", "the user's own module"],
+    ids=[
+        "stopped on fewer images",
+        "validation drawn anew",
+        "another size",
+        "another cell",
+        "the user's own module",
+    ],
 )
 def test_what_may_differ_counts(place, data, variant, hashes):
     start_with_images(place)
-    place.dispatcher.submit(run(variant=variant, data=data))
+    rungs = variant.get("rungs", ())
+    place.dispatcher.submit(run(variant=variant, data=data, image_rungs=rungs))
     place.executor.write(place.jobs[0], **hashes)
     place.executor.say("done", place.jobs[0])
     assert len(place.collect()) == 1

@@ -11,7 +11,7 @@ _ADVICE = (
     ),
     ("invalid qos|qos specification", "correct executor.qos; `sacctmgr show qos` lists all"),
     (
-        "time limit|invalid --time|time specification",
+        "requested time limit|invalid --time",
         "correct executor.time; `sinfo -o '%P %l'` shows the limits of partitions",
     ),
     (
@@ -23,7 +23,7 @@ _ADVICE = (
         "correct executor.constraint; `sinfo -o '%P %f'` shows the features of nodes",
     ),
     (
-        "memory",
+        "memory|invalid --mem",
         "correct executor.memory; `sinfo -o '%P %m'` shows the MB of nodes",
     ),
     (
@@ -39,7 +39,11 @@ _ADVICE = (
         "submit limit|submitjoblimit|qos policy|accounting",
         "ask for less by executor.max_jobs, cpus, gres or time, or take another executor.qos",
     ),
-    ("unrecognized option|invalid option|requires an argument", "correct executor.arguments"),
+    (
+        "invalid --|node name|(unrecognized|invalid|ambiguous) option|option '.* is ambiguous|"
+        "requires an argument",
+        "correct executor.arguments; `man sbatch` says what each option takes",
+    ),
 )
 
 

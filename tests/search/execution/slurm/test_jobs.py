@@ -116,7 +116,8 @@ def test_a_refusal_ends_the_study_only_without_jobs(make, fake_slurm, wait_until
     jobs.want(2)
     wait_until(lambda: len(told.hear().words) == 2)
     assert told.words[1] == (
-        "sbatch: Job violates accounting/QOS policy; the study goes on with the jobs that there are"
+        "sbatch: Job violates accounting/QOS policy; ask for less by executor.max_jobs, cpus, gres "
+        "or time, or take another executor.qos; the study goes on with the jobs that there are"
     )
     fake_slurm.put("11_1", "CANCELLED")
     with pytest.raises(InputError, match="sbatch: Job violates"):

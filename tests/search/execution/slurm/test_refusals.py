@@ -20,6 +20,10 @@ from search.execution.slurm.refusals import advice_on
         ("CPU count per node can not be satisfied", ["executor.cpus"]),
         ("Job violates accounting/QOS policy (job submit limit, ...)", ["executor.max_jobs"]),
         ("unrecognized option '--x'", ["executor.arguments"]),
+        ("Invalid --mem specification", ["executor.memory"]),
+        ("Invalid --exclusive specification", ["executor.arguments"]),
+        ("Invalid time specification (pos=0): x; Invalid --begin", ["executor.arguments"]),
+        ("Invalid node name specified", ["executor.arguments"]),
     ],
 )
 def test_a_refusal_names_the_setting(reason, settings):

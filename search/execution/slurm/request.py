@@ -19,6 +19,14 @@ _OURS = (
     *("output", "parsable", "requeue", "signal", "test-only", "wait", "wrap"),
 )
 _OURS_IN_SHORT = re.compile("-[aJoNnDW]")
+# Of sbatch, and of the executor by a name of its own, where it is checked and counted.
+_NAMED = {
+    **{name: name for name in ("partition", "account", "qos", "gres", "constraint", "time")},
+    "cpus-per-task": "cpus",
+    "mem": "memory",
+}
+_NAMED_IN_SHORT = {"p": "partition", "A": "account", "q": "qos", "C": "constraint", "t": "time"}
+_NAMED_IN_SHORT |= {"c": "cpus"}
 
 
 def check_memory(memory: str) -> None:
@@ -82,6 +90,12 @@ def check_arguments(arguments: Iterable[str]) -> None:
         if _OURS_IN_SHORT.match(argument) or any(one.startswith(name) for one in _OURS):
             raise InputError(
                 f"executor.arguments: {quote(argument)} is set by the executor itself; leave it out"
+            )
+        own = next((own for one, own in _NAMED.items() if one.startswith(name)), None)
+        if own := own if name != "-" else _NAMED_IN_SHORT.get(argument[1]):
+            raise InputError(
+                f"executor.arguments: {quote(argument)} is an option of the executor: give it as "
+                f"executor.{own}"
             )
         if argument.startswith("-M") or "clusters".startswith(name):
             raise InputError(

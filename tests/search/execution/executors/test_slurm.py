@@ -216,6 +216,12 @@ def test_the_settings_of_the_page_are_options():
         ({"arguments": ["--clusters=gpu"]}, "set SLURM_CLUSTERS in the environment instead"),
         ({"arguments": ["--clu=gpu"]}, "'--clu=gpu' would send jobs where squeue and scancel"),
         ({"arguments": ["-Mgpu"]}, "'-Mgpu' would send jobs where squeue and scancel do not"),
+        (
+            {"arguments": ["--mem=3"]},
+            "'--mem=3' is an option of the executor: give it as executor.m",
+        ),
+        ({"arguments": ["-t4:00"]}, "give it as executor.time"),
+        ({"arguments": ["--cpus-per=3"]}, "give it as executor.cpus"),
         ({"memory": "32"}, "executor.memory '32' is 32 MB to Slurm; write 32G or 32M"),
         ({"memory": "1.5G"}, "executor.memory '1.5G' must be a whole number with a unit"),
         ({"memory": "lots"}, "executor.memory 'lots' must be a whole number with a unit"),
@@ -243,14 +249,12 @@ def test_options_that_cannot_be_used(given, message):
             for value in (3, "90", "0:03:00", "1-0", "1-12:00:00", "0-1", "INFINITE")
         ),
         *(("memory", value) for value in ("0", "512M", "1t", "16GB")),
-        ("arguments", ["--cluster-constraint=x"]),
+        ("arguments", ["--cluster-constraint=x", "--mem-per-gpu=9G", "-wn7", "--exclusive"]),
     ],
 )
 def test_words_that_slurm_takes_as_they_are_meant(name, value):
-    assert getattr(executor_options({"name": "slurm", name: value}), name) in (
-        value,
-        ("--cluster-constraint=x",),
-    )
+    read = getattr(executor_options({"name": "slurm", name: value}), name)
+    assert read == (tuple(value) if name == "arguments" else value)
 
 
 def test_what_is_for_jobs_alone_is_said_of_steps():

@@ -60,12 +60,12 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
     """
     begin = time.perf_counter()
     settings = job.settings
-    check_machine(Path(job.folder), job.key)
     for plugin, recorded in settings["plugins"].items():
         check_hash(Path(plugin), {Path(plugin).name: recorded}, "the study")
         registry.add_plugin(plugin)
     modules = settings.get("modules", {})
     check_modules(modules, modules, "the study")
+    check_machine(Path(job.folder), job.key)
     spec = RunSpec.from_dict(settings["spec"])
     try:
         _check_images(spec, settings)

@@ -145,7 +145,7 @@ def test_other_images_and_splits_are_refused_before_anything_is_trained(bench):
 
 def test_a_machine_that_cannot_write_an_attempt_is_unfit(tmp_path, monkeypatch):
     attempt = tmp_path / "study" / "trials" / "0000" / "attempt-1"
-    job = Job("trials/0000", 1, "train", str(attempt), {})
+    job = Job("trials/0000", 1, "train", str(attempt), {"plugins": {}})
     with pytest.raises(UnfitMachineError, match=r"does not see the study's folder as '.*/study'; "):
         do_job(job, print)
     attempt.mkdir(parents=True)

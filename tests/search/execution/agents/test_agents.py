@@ -502,6 +502,19 @@ def test_other_settings_of_the_next_start_bring_other_workers(agent, tmp_path, m
     assert made[0].closed is not made[1].closed
 
 
+def test_a_study_that_is_moved_is_not_over(agent, tmp_path):
+    agent._folder = tmp_path / "mine"
+    agent._home = agent._folder / AGENTS / agent.name
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    (agent._folder / "lock").touch()
+    agent._announce()
+    agent._folder.rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="no study is run in"):
+        agent._serve(Inbox(agent._home / "to_agent.jsonl"), ScriptedPulse(0.0, 0.0))
+    assert not agent._folder.exists()
+
+
 def test_an_agent_that_is_not_answered_says_so(agent, monkeypatch):
     """Its coordinator runs, but cannot write into its folder."""
     agent._home.mkdir(parents=True)

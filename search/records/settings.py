@@ -18,6 +18,7 @@ from hybrid_swin.system.yaml_files import read_yaml, to_yaml
 from search.records.nearby import hint_of_studies
 from search.records.study_file import STUDY_FILE, read_study_file
 from search.settings.comparison import ComparisonSettings
+from search.settings.executor import executor_options
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.settings.study import StudySettings
 
@@ -124,9 +125,21 @@ def is_comparison(folder: Path) -> bool:
 
 
 def _settings(content: Mapping[str, Any]) -> StudySettings | ComparisonSettings:
+    content = _with_usable_executor(content)
     if content.get("kind") == "comparison" or not {"arms", "match"}.isdisjoint(content):
         return build(ComparisonSettings, _completed(content, _COMPARISON_BEFORE))
     return build(StudySettings, _completed(content, _STUDY_BEFORE))
+
+
+def _with_usable_executor(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without options of the executor that are refused today: each start gives them anew."""
+    executor = content.get("executor")
+    try:
+        if isinstance(executor, Mapping):
+            executor_options(executor)
+    except InputError:
+        return {**content, "executor": {"name": content["executor"].get("name")}}
+    return content
 
 
 def _completed(content: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,16 @@ def test_what_is_free_to_change_may_differ(study):
     assert read_study(study.path).trials == 99
 
 
+@pytest.mark.parametrize(
+    "options", [{"memory": "32"}, {"time": "4:00"}, {"arguments": ["-Mgpu"]}, {"gone": 1}]
+)
+def test_options_of_an_executor_that_are_refused_today_do_not_close_a_folder(study, options):
+    path = study.path / SETTINGS_FILE
+    executor = {"executor": {"name": "slurm", **options}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | executor))
+    assert read_study(study.path).executor == {"name": "slurm"}
+
+
 @pytest.mark.parametrize("damage", [b"", b"[" * 100_000, b"\xff\xfe", b"a: [", b"- 1", None])
 def test_damaged_settings_are_set_aside_and_written_again(study, damage):
     path, said = study.path / SETTINGS_FILE, []

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from hybrid_swin.spec.values import Range, Word
 from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Place
-from search.execution.slurm.request import check_arguments, check_memory, check_time
+from search.execution.slurm.request import (
+    check_arguments,
+    check_memory,
+    check_secrets,
+    check_time,
+)
 
 if TYPE_CHECKING:
     from search.execution.agents.agents import Agents
@@ -66,6 +71,8 @@ class Options:
             check_memory(self.memory)
         if self.time != "":
             check_time(str(self.time))
+        check_secrets("setup", self.setup)
+        check_secrets("arguments", self.arguments)
         check_arguments(self.arguments)
 
     @property

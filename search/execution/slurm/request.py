@@ -18,6 +18,10 @@ _OURS = (
     *("array", "chdir", "comment", "job-name", "no-requeue", "nodes", "ntasks", "open-mode"),
     *("output", "parsable", "requeue", "signal", "test-only", "wait", "wrap"),
 )
+# A value of a variable that is secret by its name; what is read from elsewhere is not one.
+_SECRET = re.compile(
+    r"\w*(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY)=[\"']?(?![$`/~\"'])\S", re.IGNORECASE
+)
 _OURS_IN_SHORT = re.compile("-[aJoNnDW]")
 # Of sbatch, and of the executor by a name of its own, where it is checked and counted.
 _NAMED = {
@@ -102,6 +106,16 @@ def check_arguments(arguments: Iterable[str]) -> None:
                 f"executor.arguments: {quote(argument)} would send jobs where squeue and scancel "
                 "do not look; leave it out and set SLURM_CLUSTERS in the environment instead"
             )
+
+
+def check_secrets(name: str, texts: Iterable[str]) -> None:
+    """Raise InputError if a text gives a password or token; no message repeats it."""
+    if any(_SECRET.search(text) for text in texts):
+        raise InputError(
+            f"executor.{name} holds a password or a token, which would be written into the study's "
+            "settings; jobs have the environment of this command: export it before, or read it "
+            "from a file, as in export NAME=$(cat FILE)"
+        )
 
 
 def gpus_in(gres: str) -> int:

@@ -222,6 +222,9 @@ def test_the_settings_of_the_page_are_options():
         ),
         ({"arguments": ["-t4:00"]}, "give it as executor.time"),
         ({"arguments": ["--cpus-per=3"]}, "give it as executor.cpus"),
+        ({"setup": ["export WANDB_API_KEY=hunter2"]}, "executor.setup holds a password or a token"),
+        ({"setup": ["PGPASSWORD='hunter2'"]}, "jobs have the environment of this command: export"),
+        ({"arguments": ["--export=ALL,HF_TOKEN=hunter2"]}, "executor.arguments holds a password"),
         ({"memory": "32"}, "executor.memory '32' is 32 MB to Slurm; write 32G or 32M"),
         ({"memory": "1.5G"}, "executor.memory '1.5G' must be a whole number with a unit"),
         ({"memory": "lots"}, "executor.memory 'lots' must be a whole number with a unit"),
@@ -239,6 +242,7 @@ def test_options_that_cannot_be_used(given, message):
     with pytest.raises(InputError) as error:
         executor_options({"name": "slurm", **given})
     assert message in str(error.value)
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -248,13 +252,15 @@ def test_options_that_cannot_be_used(given, message):
             ("time", value)
             for value in (3, "90", "0:03:00", "1-0", "1-12:00:00", "0-1", "INFINITE")
         ),
+        ("setup", ["export HF_TOKEN=$(cat ~/token)", "export TOKENIZERS_PARALLELISM=false"]),
+        ("setup", ["export RAY_AUTH_TOKEN_PATH=/home/u/token", 'export PGPASSWORD="$OTHER"']),
         *(("memory", value) for value in ("0", "512M", "1t", "16GB")),
         ("arguments", ["--cluster-constraint=x", "--mem-per-gpu=9G", "-wn7", "--exclusive"]),
     ],
 )
 def test_words_that_slurm_takes_as_they_are_meant(name, value):
     read = getattr(executor_options({"name": "slurm", name: value}), name)
-    assert read == (tuple(value) if name == "arguments" else value)
+    assert read == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_what_is_for_jobs_alone_is_said_of_steps():

@@ -23,6 +23,7 @@ from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
+from search.execution.agents.mailbox import agents_in
 from search.execution.bound_images import BoundImages
 from search.execution.dispatcher import Dispatcher
 from search.execution.job import node_of
@@ -92,15 +93,18 @@ class Session:
     def opened(self, lookahead: int | None = None) -> Iterator[None]:
         """Hold the folder, and workers, which take seconds to start: the images are read meanwhile.
 
-        Raises InputError as `locked` and `start_workers`.
+        A start that ends before its work begins leaves nothing (see `locked`), unless agents wait
+        in the folder. Raises InputError as `locked` and `start_workers`.
         """
-        with (
-            locked(self._folder, self.say),
-            start_workers(self._settings, lookahead, self._console.print) as executor,
-        ):
-            self._executor = executor
-            self._progress = ProgressWriter(self._folder, executor, "its images are read")
-            yield
+        with locked(self._folder, self.say) as self._hold:
+            try:
+                with start_workers(self._settings, lookahead, self._console.print) as executor:
+                    self._executor = executor
+                    self._progress = ProgressWriter(self._folder, executor, "its images are read")
+                    yield
+            finally:
+                if agents_in(self._folder):
+                    self._hold.keep()
 
     def bind(
         self, prepared: Prepared, automatic: Mapping[str, Any], imported: str = ""
@@ -135,8 +139,13 @@ class Session:
             self.say(f"not as in the receipt: {line}")
         return resolved
 
+    def keep_folder(self) -> None:
+        """Let what is in the folder stay from now on, as once a database relies on it."""
+        self._hold.keep()
+
     def begin(self, total: int, time_plan: TimePlan | None) -> Work:
         """Start the mirror, the display and the clock; ``total`` runs are expected."""
+        self.keep_folder()
         slots, objective = self._executor.slots, self._settings.objective
         self._board = WandbBoard(self._folder)
         executor, workers = self._executor, self._settings.workers

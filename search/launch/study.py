@@ -212,6 +212,7 @@ def launch_study(
             given=[candidate.params for candidate in imported.candidates] if imported else (),
             known_results=taken_over,
         )
+        session.keep_folder()
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
         counts = expected_runs(settings, candidates, train_images, seeds, taken_over)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hybrid_swin.errors import did_you_mean, few, quote
-from search.records.runs import PLACES, RUN_FILE
+from search.records.runs import has_begun
 from search.records.study_file import STUDY_FILE
 
 _NAMED = 5  # studies that a message lists
@@ -29,6 +29,4 @@ def studies_in(folder: Path) -> list[str]:
 
 
 def _is_study(folder: Path) -> bool:
-    if (folder / STUDY_FILE).is_file():
-        return True
-    return any(True for place in PLACES for _ in folder.glob(f"{place}/{RUN_FILE}"))
+    return (folder / STUDY_FILE).is_file() or has_begun(folder)

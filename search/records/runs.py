@@ -207,6 +207,11 @@ def parsed_as(cls: type[Content], **least: float) -> Callable[[Mapping[str, Any]
     return parse
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether any training of a study was asked for; before, its settings may still change."""
+    return any(True for place in PLACES for _ in folder.glob(f"{place}/{RUN_FILE}"))
+
+
 def read_spec(folder: Path, key: str) -> RunSpec:
     """What a run was asked to do. Raises as `read_record`, also where a run was moved."""
     path = folder / key / RUN_FILE

@@ -22,7 +22,8 @@ from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashe
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.locking.study_lock import locked as locked
-from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
+from search.records.runs import RESULT_FILE
+from search.records.runs import has_begun as has_begun
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
     read_fixed,
@@ -34,11 +35,6 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 
 RECEIPT = "receipt.json"
-
-
-def has_begun(folder: Path) -> bool:
-    """Whether any training of a study was asked for; before, its settings may still change."""
-    return any(True for place in PLACES for _ in folder.glob(f"{place}/{RUN_FILE}"))
 
 
 def check_folder(settings: ExperimentSettings) -> None:

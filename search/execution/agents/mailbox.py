@@ -66,6 +66,11 @@ class AgentRecord:
         return Owner(self.process, self.host, self.kernel, self.numbering)
 
 
+def agents_in(folder: Path) -> list[str]:
+    """Names of the agents in a study's folder; they may have been killed."""
+    return sorted(beat.parent.name for beat in (folder / AGENTS).glob(f"*/{AGENT_BEAT}"))
+
+
 class Outbox:
     """Appends messages to a file, which is made empty at once, and numbers them."""
 

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -13,17 +13,34 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import remove_half_written
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.mounts import Mount, mount_of
-from search.records.imported import IMPORTED_FILE
 from search.records.locking.file_system import check_shared
 from search.records.locking.owner import LOCK, parse_owner, this_process
-from search.records.locking.shared_lock import OWNER_FILE, SharedLock
+from search.records.locking.shared_lock import SharedLock
+from search.records.runs import has_begun
 
 # What a mount's options can do about a call that is refused.
 _HELP = {"lustre": " (mount it with -o flock)", "nfs": " (is its lock service, lockd, running?)"}
+_LOGS = "logs"
+
+
+class Hold:
+    """A folder that is held. What a start has made in it goes if it is refused before `keep`."""
+
+    is_kept = False
+    shared: SharedLock | None = None
+
+    def keep(self) -> None:
+        """Let all that is in the folder stay, however the start ends."""
+        self.is_kept = True
+
+    @property
+    def may_clean(self) -> bool:
+        """Whether nobody else has the folder, or relies on what is in it."""
+        return not (self.is_kept or (self.shared and self.shared.taken_by))
 
 
 @contextmanager
-def locked(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+def locked(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[Hold]:
     """Hold a study's folder: made where missing, and for one coordinator at a time.
 
     The lock is the system's, so it ends with the process however that dies. Network file systems
@@ -31,8 +48,8 @@ def locked(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iter
     mounted otherwise; there a second one stands beside it (`SharedLock`), as on those that we do
     not know. A shared file system is tried first (`check_shared`).
 
-    A folder that was made here goes again if the body ends with an error before `bind_settings`,
-    unless a worker's log has lines.
+    If the body ends with an error before any training was asked for and before `Hold.keep`, what
+    it has made goes again, with the folder if that is new. Logs that the error names stay.
 
     Args:
         folder: the study's.
@@ -43,17 +60,22 @@ def locked(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iter
             needs, or another process holds it.
     """
     new = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
-    lock = _opened(folder)
+    before = set() if new or not folder.is_dir() else set(os.listdir(folder))
+    lock, hold = _opened(folder), Hold()
     with lock:
         try:
-            with _held(folder, lock, say):
-                yield
+            with _held(folder, lock, hold, say):
+                try:
+                    yield hold
+                except BaseException as error:  # others are kept out until it is clean
+                    if hold.may_clean and not has_begun(folder):
+                        kept = before | _named_logs(folder, str(error))
+                        _remove(folder, {file.name for file in folder.glob("*")} - kept, new)
+                    raise
         except BaseException:
-            if folder in new and _holds_nothing(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                with suppress(OSError):  # something else lies there by now
-                    for place in new[1:]:
-                        place.rmdir()
+            nobody = not os.fstat(lock.fileno()).st_size  # has ever held it
+            if nobody and hold.may_clean and LOCK not in before:
+                _remove(folder, [LOCK], new)
             raise
 
 
@@ -75,14 +97,15 @@ def _opened(folder: Path) -> IO[str]:
 
 
 @contextmanager
-def _held(folder: Path, lock: IO[str], say: Callable[[str], None]) -> Iterator[None]:
+def _held(folder: Path, lock: IO[str], hold: Hold, say: Callable[[str], None]) -> Iterator[None]:
     mount = mount_of(folder)
-    _take(folder, lock, mount)
+    _take(folder, lock, mount, hold)
     if mount.is_shared:
         check_shared(folder, mount, lock)
     shared = (
         SharedLock(folder, say) if mount.is_shared and mount.lock_reach != "all hosts" else None
     )
+    hold.shared = shared
     try:
         lock.truncate(0)
         lock.write(this_process().line)
@@ -101,7 +124,7 @@ def _held(folder: Path, lock: IO[str], say: Callable[[str], None]) -> Iterator[N
             shared.close()
 
 
-def _take(folder: Path, lock: IO[str], mount: Mount) -> None:
+def _take(folder: Path, lock: IO[str], mount: Mount, hold: Hold) -> None:
     """Take the system's lock. Raises InputError as `locked`."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,6 +135,7 @@ def _take(folder: Path, lock: IO[str], mount: Mount) -> None:
                 f"this file system cannot lock {str(folder / LOCK)!r}: {error.strerror}"
                 f"{hint}, so nothing would keep two processes apart; give another --folder"
             ) from error
+        hold.keep()  # for the one who has it
         lock.seek(0)
         owner = parse_owner(lock.read())
         dead = (
@@ -128,15 +152,27 @@ def _take(folder: Path, lock: IO[str], mount: Mount) -> None:
     except FileNotFoundError:
         present = False
     if not present:
+        hold.keep()
         raise InputError(
             f"the study's folder {str(folder)!r} was removed at this moment by another start "
             "that was refused; give the command again"
         )
 
 
-def _holds_nothing(folder: Path) -> bool:
-    """Whether a folder has only what a start makes before it claims it, and no line in a log."""
-    names = {entry.name for entry in folder.iterdir()}
-    logs = [file for file in (folder / "logs").glob("**/*") if file.is_file()]
-    ours = {LOCK, OWNER_FILE, "logs", "plugins", IMPORTED_FILE}
-    return names <= ours and not any(file.stat().st_size for file in logs)
+def _remove(folder: Path, names: Iterable[str], new: Sequence[Path]) -> None:
+    """Remove what a folder holds of these names, and of new folders those that are then empty."""
+    with suppress(OSError):  # something is kept, or something else lies there by now
+        for entry in map(folder.joinpath, names):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        for place in new:
+            place.rmdir()
+
+
+def _named_logs(folder: Path, message: str) -> set[str]:
+    """The folder of logs, if a message sends the user to one that has lines."""
+    logs = [file for file in (folder / _LOGS).glob("**/*") if file.is_file()]
+    named = any(str(file) in message and file.stat().st_size for file in logs)
+    return {_LOGS} if named else set()

@@ -58,7 +58,7 @@ def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
     idle = SimpleNamespace(slots=1, nodes=[], waiting="", hardware=None)
     idle.wait_until_ready, idle.require = lambda timeout: True, lambda precision: None
     monkeypatch.setattr(session, "start_workers", lambda *_: contextlib.nullcontext(idle))
-    monkeypatch.setattr(launch, "OptunaStudy", stop)
+    monkeypatch.setattr(launch, "expected_runs", stop)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "own_data.py").write_text(OWN_MODULE)
     stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}

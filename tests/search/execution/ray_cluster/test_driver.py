@@ -189,6 +189,26 @@ def test_all_nodes_work_and_what_dies_is_told_and_replaced(cluster, executors, t
     assert not list((tmp_path / "study" / "logs").glob(".ray*"))
 
 
+def test_a_node_that_is_excluded_returns_its_jobs_and_gets_no_others(cluster, executors, tmp_path):
+    executor = executors(cluster)
+    wait_until(executor, lambda: executor.free == 2)
+    for index in range(2):
+        executor.submit(job(tmp_path, f"trials/{index}", wait=True))
+    epochs = {e.worker: e for e in wait_for(executor, "epoch", count=2) if e.kind == "epoch"}
+    worker = min(epochs)
+    assert executor.exclude(worker, "it has images other than the study's")
+    [returned] = wait_for(executor, "returned")
+    assert returned.key == epochs[worker].key
+    why = f"machine {worker[:-2]}: it has images other than the study's"
+    assert returned.data == {"error": why} and f"{why}; it is not used" in executors.said
+    assert ends(epochs[worker].data["pid"])
+    wait_until(executor, lambda: executor.slots == 1)
+    executor.submit(job(tmp_path, returned.key, attempt=2))
+    (tmp_path / epochs[max(epochs)].key / "go on").touch()
+    done = [e for e in wait_for(executor, "done", count=2) if e.kind == "done"]
+    assert {e.worker for e in done} == {max(epochs)}
+
+
 def test_nodes_join_and_leave(cluster, executors, tmp_path):
     executor = executors(cluster, count=2, num_cpus=1, resources={"large": 1}, wait=False)
     wait_until(executor, lambda: executor.waiting)

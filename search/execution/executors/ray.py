@@ -20,15 +20,12 @@ from hybrid_swin.spec.values import Range, Word
 from search.execution.job import Event, Job, Node, Place
 from search.execution.ray_cluster.driver_process import DriverProcess
 from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
+from search.execution.ray_cluster.request import check_address, check_amounts
 from search.execution.waiting import Reminder, wait_for
 
 _TO_ANSWER = 180.0  # seconds
 _SOON = 10.0  # seconds after which it is said that nothing has answered
 _COPY = "/runtime_resources/working_dir_files/"  # where Ray puts what a job brings along
-# Names of what Ray counts itself, or what its users take for that; also names of its own options.
-_OWN = {"cpu", "gpu", "cpus", "gpus", "num_cpus", "num_gpus", "memory", "object_store_memory"}
-_OWN |= {"bundle"}
-_LEAST, _MOST = 1e-4, 1e9  # of a resource; Ray keeps four digits of fractions
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
 
 
@@ -54,50 +51,8 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.address is not None:
-            _check_address(self.address, "executor.address")
-        if self.num_gpus and self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
-            raise InputError(
-                f"executor.num_gpus {self.num_gpus:g} must be a whole number, or below 1 for "
-                "workers that share a GPU"
-            )
-        for name, value in (("num_cpus", self.num_cpus), ("num_gpus", self.num_gpus)):
-            if value and value < _LEAST:
-                raise InputError(
-                    f"executor.{name} {value:g} is less than Ray can reserve; give at least "
-                    f"{_LEAST:g}"
-                )
-        for name, amount in self.resources.items():
-            own = name.casefold() in _OWN or not name.strip() or isinstance(amount, bool)
-            if own or not _LEAST <= amount <= _MOST:
-                raise InputError(
-                    "executor.resources must map names of custom resources to positive numbers "
-                    f"({_LEAST:g} to {_MOST:g}); got {quote(name)}: {amount:g}; for CPUs and GPUs "
-                    "give executor.num_cpus and executor.num_gpus, and for memory nothing"
-                )
-
-
-def _check_address(address: str, name: str) -> None:
-    """Raise InputError if that cannot be a cluster's address; ``name`` says where it stands."""
-    if "@" in address:  # not said again: it may hold a password
-        raise InputError(
-            f"{name} must not hold a user or a password; give auto or HOST:PORT, and the cluster's "
-            "token in ~/.ray/auth_token or a file that RAY_AUTH_TOKEN_PATH names"
-        )
-    if address.startswith("http"):
-        raise InputError(
-            f"{name} {quote(address)} is the address of a dashboard, which takes jobs by `ray job "
-            "submit`; give auto or HOST:PORT of the head (6379 unless another port was given)"
-        )
-    if "://" in address:
-        raise InputError(
-            f"{name} {quote(address)}: addresses of Ray Client are not supported; give auto or "
-            "HOST:PORT on a machine of the cluster, or use `ray job submit`"
-        )
-    host, _, port = address.rpartition(":")
-    if address not in ("auto", "local") and not (host and port.isdigit() and int(port) < 2**16):
-        raise InputError(
-            f"{name} {quote(address)} must be auto or HOST:PORT, such as head:6379; or leave it out"
-        )
+            check_address(self.address, "executor.address")
+        check_amounts(self.num_cpus, self.num_gpus, self.resources)
 
 
 def start(options: Options, place: Place) -> "RayExecutor":
@@ -133,7 +88,7 @@ class RayExecutor:
         address, name = options.address, "executor.address"
         if address is None and (address := os.environ.get("RAY_ADDRESS") or None):
             name = "RAY_ADDRESS of the environment,"
-            _check_address(address, name)
+            check_address(address, name)
         self._address = None if address == "local" else address
         self._opening = opening_of(place, _asks(options, place), self._address, name)
         self._log = place.folder / "logs" / "ray.log"

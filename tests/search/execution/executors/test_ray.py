@@ -175,7 +175,8 @@ def test_the_environment_may_name_the_cluster(executor, monkeypatch):
         executor()
 
 
-def test_a_folder_that_ray_deletes_is_refused(tmp_path):
+def test_a_folder_that_ray_deletes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     folder = tmp_path / "session/runtime_resources/working_dir_files/_ray_pkg_1/runs/digits"
     with pytest.raises(InputError, match=r"--working-dir.* which Ray deletes; give --folder"):
         start(Options(), Place(folder, WorkerSettings(), None, print, None))

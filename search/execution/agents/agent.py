@@ -257,6 +257,8 @@ class Agent:
         self._coordinator = greeting.process
         try:
             greeting.check()
+            if not self._finds(greeting):
+                return
             if self._executor is not None and greeting.terms != self._terms:
                 self._executor.close()
                 self._executor = None
@@ -279,6 +281,20 @@ class Agent:
             raise
         self._send("ready", slots=self._executor.slots, hardware=hardware)
         self._say(f"serving with {counted(self._executor.slots, 'worker')}")
+
+    def _finds(self, greeting: Greeting) -> bool:
+        """Whether the study is where the coordinator says; not if our files were just deleted.
+
+        Raises InputError as `Greeting.check_place`.
+        """
+        try:
+            greeting.check_place()
+        except InputError:
+            if (self._home / AGENT_FILE).exists():
+                raise
+            self._token = ""  # the coordinator's word went with them: we are met again
+            return False
+        return True
 
     def _forget(self, why: str) -> None:
         """Give up all jobs: nobody waits for them any more."""

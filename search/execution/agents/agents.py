@@ -236,6 +236,9 @@ class Agents:
             answer = (agent.home / ANSWER).read_text(encoding="utf-8")
         if answer == agent.token:
             return True
+        if agent.was_deleted:  # and its answer with it: begin anew with it
+            agent.inbox.has_lost = True
+            return False
         why = f"what it writes is not seen in {str(agent.home)!r} of the coordinator's machine"
         self._say(f"{agent.name} cannot join: {why}")
         self.dismiss(agent.name, why)

@@ -4,6 +4,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,13 @@ class RemoteAgent:
     def free(self) -> int:
         """How many further jobs would begin at once."""
         return max(0, self.slots - len(self.jobs))
+
+    @property
+    def was_deleted(self) -> bool:
+        """Whether its file is gone, or another stands there."""
+        with suppress(OSError):
+            return (self.home / AGENT_FILE).stat().st_mtime_ns != self.announced
+        return True
 
     @property
     def is_deaf(self) -> bool:

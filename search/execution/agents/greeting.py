@@ -65,10 +65,12 @@ class Greeting:
         """Raise InputError where results of this machine would be others."""
         _check_same(self._theirs)
         _check_storage(self._folder)
-        self._check_place()
 
-    def _check_place(self) -> None:
-        """Read the coordinator's word where it says, and answer beside it."""
+    def check_place(self) -> None:
+        """Read the coordinator's word where it says, and answer beside it.
+
+        Raises InputError if it is not there, or no answer can be written.
+        """
         if "word" not in self._theirs:
             return
         word = Path(self.rerooted(self._theirs["word_at"]))

@@ -374,11 +374,11 @@ def test_a_place_is_known_by_words_before_it_is_used(agents, agent, tmp_path, no
     about = about_coordinator(tmp_path, WorkerSettings())
     word = {"word": made.token, "word_at": str(made.home / "coordinator.word")}
     (made.home / "agent.word").unlink()
-    Greeting(about | word, tmp_path).check()
+    Greeting(about | word, tmp_path).check_place()
     assert (made.home / "agent.word").read_text() == made.token
     monkeypatch.setattr(greeting_module, "_PATIENCE", 0.0)
     with pytest.raises(InputError, match=r"^'.*/a' at the coordinator is not '.*/b' here; give"):
-        Greeting(about | word | {"folder": "/a", "word_at": "/a/none"}, Path("/b")).check()
+        Greeting(about | word | {"folder": "/a", "word_at": "/a/none"}, Path("/b")).check_place()
     # an agent whose answer does not arrive gets no job
     deaf = FakeAgent(tmp_path, "node-2")
     agents.events(0)
@@ -389,6 +389,15 @@ def test_a_place_is_known_by_words_before_it_is_used(agents, agent, tmp_path, no
     agents.events(0)
     assert deaf.heard() == ["leave"] and agents.slots == 2
     assert notes[-1].startswith("node-2 cannot join: what it writes is not seen in ")
+    # unless somebody has deleted it: it is met anew
+    gone = FakeAgent(tmp_path, "node-3")
+    agents.events(0)
+    gone.heard()
+    gone.say("ready", slots=1)
+    (gone.home / "agent.word").unlink()
+    (gone.home / "agent.json").unlink()
+    agents.events(0)
+    assert "node-3" not in agents.names and notes[-1] == "messages of node-3 were lost"
 
 
 class Busy:

@@ -191,6 +191,8 @@ class Agent:
                     self._forget("messages of the coordinator were lost")
             for message in _of_the_last(messages):
                 if message["kind"] == "leave":
+                    if message.get("refused"):
+                        raise InputError(str(message.get("why")))
                     self._say(message.get("why") or "the study needs no more workers")
                     return
                 try:

@@ -128,14 +128,19 @@ class Agents:
         if name not in self.excluded:  # else another of its workers has said it
             self.excluded.add(name)
             self._say(f"{name} is not used any more: {why}")
-            self.dismiss(name, why)
+            self.dismiss(name, why, refused=True)
             self._agents[name].slots = 0
         return True
 
-    def dismiss(self, name: str, why: str) -> None:
-        """Let an agent go; it gets no further jobs, and its own are as of one that leaves."""
+    def dismiss(self, name: str, why: str, refused: bool = False) -> None:
+        """Let an agent go; it gets no further jobs, and its own are as of one that leaves.
+
+        ``refused``: its machine cannot serve, which is for its user to mend.
+        """
         agent = self._agents.get(name)
-        if agent is not None and self._send(agent, {"kind": "leave", "why": why}):
+        if agent is not None and self._send(
+            agent, {"kind": "leave", "why": why, "refused": refused}
+        ):
             agent.slots = 0
 
     def part(self, name: str, kind: Literal["lost", "returned"], error: str) -> list[Event]:
@@ -241,7 +246,7 @@ class Agents:
             return False
         why = f"what it writes is not seen in {str(agent.home)!r} of the coordinator's machine"
         self._say(f"{agent.name} cannot join: {why}")
-        self.dismiss(agent.name, why)
+        self.dismiss(agent.name, why, refused=True)
         agent.slots = 0
         return False
 
@@ -250,7 +255,7 @@ class Agents:
         why = agent.hardware.lacks(self._precision) if agent.hardware else ""
         if why:
             self._say(f"{agent.name} cannot join: {why}")
-            self.dismiss(agent.name, why)
+            self.dismiss(agent.name, why, refused=True)
             agent.slots = 0
         return not why
 

@@ -642,6 +642,22 @@ def test_an_agent_whose_machine_lacks_the_precision_is_refused(agents, tmp_path,
     assert notes[-1].startswith("node-1 cannot join: precision '16-mixed' needs a GPU; ")
 
 
+@pytest.mark.parametrize("reason", ["its precision", "its images"])
+def test_an_agent_that_is_refused_ends_as_what_its_user_must_mend(agent, agents, tmp_path, reason):
+    """So `work` ends with exit code 2."""
+    first = joined(agents, tmp_path)
+    inbox = Inbox(first.home / "to_agent.jsonl", from_end=True)  # it has been greeted
+    if reason == "its precision":
+        agents.require("16-mixed")
+    else:
+        agents.exclude(first.home.name, "other images")
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    agent._announce()
+    with pytest.raises(InputError, match=r"precision '16-mixed' needs|other images"):
+        agent._serve(inbox, Pulse(tmp_path / "beat"))
+
+
 def test_an_agent_that_has_not_heard_us_is_greeted_anew(agents, tmp_path, notes):
     """Its folder was deleted before it looked: neither side may wait for the other."""
     agent = FakeAgent(tmp_path)

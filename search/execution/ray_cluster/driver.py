@@ -31,6 +31,7 @@ from search.execution.ray_cluster.deaths import RAYLET_DIED, cause_of_death, was
 from search.execution.ray_cluster.nodes import Nodes, RayNode, Seen, Worker
 from search.execution.ray_cluster.placement import places, room, why_none
 from search.execution.ray_cluster.session import end_session
+from search.statistics.formatting import counted
 
 _LOOK_AGAIN = 1.0  # seconds between two looks at the machines
 _TIME_TO_LOOK = 5.0  # seconds for the last look to end before the connection is closed
@@ -239,6 +240,7 @@ class Driver:
         """Tell the state, if it has changed."""
         nodes = []
         for node in self._nodes.up:
+            self._say_joined(node)
             states = [worker.state for worker in node.workers if worker.state != "opening"]
             if states:
                 nodes.append(asdict(Node(node.name, len(states), states.count("busy"))))
@@ -251,6 +253,15 @@ class Driver:
         if state != self._state:
             self._state = state
             self._channel.say("state", **state)
+
+    def _say_joined(self, node: RayNode) -> None:
+        """Tell once of each machine of a cluster of others that all of its workers are ready."""
+        ready = sum(worker.state in ("ready", "busy") for worker in node.workers)
+        if self._opening["address"] is None or node.has_joined or not ready:
+            return
+        if ready == len(node.workers):
+            node.has_joined = True
+            self._channel.say("say", text=f"{node.name} joins with {counted(ready, 'worker')}")
 
 
 def _end_at_once(opening: dict[str, Any]) -> NoReturn:

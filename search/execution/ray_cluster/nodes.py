@@ -38,6 +38,7 @@ class RayNode:
         fit: whether a worker was once ready to start there.
         unfit: why it cannot be used; empty if it can.
         stillborn: deaths in a row of workers that were not ready yet.
+        has_joined: whether it was said that it works.
     """
 
     id: str
@@ -48,6 +49,7 @@ class RayNode:
     fit: bool = False
     unfit: str = ""
     stillborn: int = 0
+    has_joined: bool = False
     workers: list[Worker] = field(default_factory=list)
 
     def new_name(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 from hybrid_swin.system.files import natural_order
 from search.records.ended import RunSummary
 from search.records.nearby import hint_of_studies
@@ -23,6 +23,7 @@ from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
 
 _LAST = 5  # results shown
+_NAMED = 3  # machines
 _SEARCHED = ("trials", "baselines")
 
 Experiment = StudySettings | ComparisonSettings
@@ -283,7 +284,10 @@ def _nodes(progress: Progress, training: Sequence[Training]) -> tuple[NodeUse, .
 def _why_waiting(activity: Activity, progress: Progress, has_queue: bool) -> str:
     if activity in ("not running", "finished"):
         return "it is not running" if has_queue else ""
-    return progress.waiting or ("no free slot" if has_queue else "")
+    if progress.waiting or not has_queue:
+        return progress.waiting
+    starting = [node.name for node in progress.nodes if node.slots > node.busy]
+    return f"workers start on {few(starting, _NAMED)}" if starting else "no free slot"
 
 
 def _activity(alive: bool | None, left: int | None) -> Activity:

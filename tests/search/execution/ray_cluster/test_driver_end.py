@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from search.execution.ray_cluster import driver
+from search.execution.ray_cluster.nodes import Seen, Worker
 
 
 def test_a_driver_whose_cluster_does_not_answer_leaves_nothing(tmp_path, monkeypatch):
@@ -29,3 +30,20 @@ def test_a_driver_whose_cluster_does_not_answer_leaves_nothing(tmp_path, monkeyp
         driver.Driver(ray, opening, None, news).run()
     answer.set()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_is_said_to_join_once_all_its_workers_are_ready(monkeypatch):
+    monkeypatch.setattr(driver, "actor_class", lambda ray: None)
+    context = SimpleNamespace(get_node_id=lambda: "own")
+    ray = SimpleNamespace(get_runtime_context=lambda: context)
+    said = []
+    channel = SimpleNamespace(say=lambda kind, **about: said.append(about.get("text")))
+    one = driver.Driver(ray, {"asks": {}, "address": "auto"}, channel, None)
+    one._nodes.update([Seen("id", "node7", {"CPU": 2}, {"CPU": 2})])
+    [node] = one._nodes.up
+    node.workers = [Worker(f"{node.name}-{number}", node, None, "checked") for number in range(2)]
+    for states in (("ready", "checked"), ("busy", "ready"), ("ready", "busy")):
+        for worker, state in zip(node.workers, states, strict=True):
+            worker.state = state
+        one._report()
+    assert [text for text in said if text] == [f"{node.name} joins with 2 workers"]

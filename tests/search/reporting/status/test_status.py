@@ -143,6 +143,19 @@ def test_machines_with_their_slots_and_what_waits(study, printed):
 
 
 @needs_proc
+@pytest.mark.parametrize(
+    ("busy", "why"), [((1, 1), "workers start on beta, alpha"), ((1, 2), "no free slot")]
+)
+def test_runs_wait_for_a_slot_only_if_none_is_idle(study, busy, why):
+    """As while a machine that has just joined starts its workers."""
+    nodes = [{**node, "busy": number} for node, number in zip(NODES, busy, strict=True)]
+    nodes[0]["slots"] += busy == (1, 1)
+    progress(study, total=12, slots=3, nodes=nodes)
+    with locked(study.folder):
+        assert look(study).why_waiting == why
+
+
+@needs_proc
 def test_many_runs_and_machines_fit_a_screen(study, printed, monkeypatch):
     monkeypatch.setattr(table, "_RUNS", 0)
     monkeypatch.setattr(table, "_NODES", 1)

@@ -27,7 +27,7 @@ from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, wi
 from hybrid_swin.system.yaml_files import read_yaml
 
 _MOST_MLP_RATIO = 1000  # beyond any network
-MOST_STAGES = 17  # the largest image, 2**16 pixels a side, halved to one token
+MOST_STAGES = 17  # the largest image, 2**16 pixels per side, halved to one token
 
 MergingNorm = Literal["pre", "post"]
 

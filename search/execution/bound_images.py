@@ -54,7 +54,7 @@ def expected_images(
 def other_images(
     images: BoundImages,
     data: Mapping[str, Any],
-    found: Mapping[str, Any],
+    hashes: Mapping[str, Any],
     on_fewer: bool = False,
 ) -> str:
     """What a machine has that gave a result of other hashes; empty if they are the same.
@@ -64,7 +64,7 @@ def other_images(
     """
     same_split = images.data == data and not on_fewer
     names = [name for name in _WHAT if name != "split_hash" or same_split]
-    return _difference(images.hashes, found, names)
+    return _difference(images.hashes, hashes, names)
 
 
 def check_images(
@@ -83,17 +83,19 @@ def check_images(
     """
     data_settings = DataSettings.from_dict(settings)
     data = load_data(data_settings, variant.image_size, variant.in_channels, cache)
-    found = data.hashes
+    hashes = data.hashes
     if settings != expected["data"] and data.data_hash == expected["hashes"]["data_hash"]:
         splits = make_splits(data.images, DataSettings.from_dict(expected["data"]))
-        found |= {"split_hash": splits.hash, "test_hash": splits.test_hash}
-    if why := _difference(expected["hashes"], found, list(_WHAT)):
+        hashes |= {"split_hash": splits.hash, "test_hash": splits.test_hash}
+    if why := _difference(expected["hashes"], hashes, list(_WHAT)):
         raise OtherImagesError(why)
 
 
-def _difference(expected: Mapping[str, str], found: Mapping[str, Any], names: Sequence[str]) -> str:
+def _difference(
+    expected: Mapping[str, str], hashes: Mapping[str, Any], names: Sequence[str]
+) -> str:
     for name in names:
-        here, there = found.get(name), expected.get(name)
+        here, there = hashes.get(name), expected.get(name)
         if here and there and here != there:
             return (
                 f"has {_WHAT[name]} other than the study's ({name} {here} instead of {there}); it "

@@ -133,8 +133,10 @@ class Session:
             imported,
         )
         self._common["precision"] = resolved["precision"]
-        asked = self._settings.recipe.get("precision", "auto")
-        self._executor.require(resolved["precision"] if asked == "auto" else str(asked))
+        precision = self._settings.recipe.get("precision", "auto")
+        if precision == "auto":
+            precision = resolved["precision"]
+        self._executor.require(str(precision))
         for line in differences_from(self._receipt or {}, self._folder):
             self.say(f"not as in the receipt: {line}")
         return resolved

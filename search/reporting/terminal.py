@@ -51,7 +51,7 @@ class Terminal:
         self._taken, self._expected = TimeTaken(), dict[str, int]()
         self._begun = self._last_line = time.monotonic()
         self._has_news = False  # whether a run has ended since the last line
-        self._told: tuple[float, str] | None = None  # the best that a line has named
+        self._last_best: tuple[float, str] | None = None  # that a line has named
         self._states: Counter[str] = Counter()
         self._errors: set[str] = set()
         self._live = Live(
@@ -140,8 +140,8 @@ class Terminal:
 
     def _tell(self) -> None:
         """What has changed since the last line; if no run has ended, how far those at work are."""
-        news, best = self._has_news, self._best if self._best != self._told else None
-        self._last_line, self._has_news, self._told = time.monotonic(), False, self._best
+        news, best = self._has_news, self._best if self._best != self._last_best else None
+        self._last_line, self._has_news, self._last_best = time.monotonic(), False, self._best
         names = ("stopped", "diverged", "infeasible", "failed")
         counts = [f"{self._states[name]} {name}" for name in names if self._states[name]]
         parts = [

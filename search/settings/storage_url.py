@@ -71,8 +71,8 @@ def check_storage(url: str) -> None:
         instead = f"put it into a file that the driver reads{_FILES.get(backend, '')}"
     names = [name.casefold() for name in address.query]
     named = any(re.search(_SECRET, name) for name in names)
-    told = address.password is not None or ":" in (address.username or "")
-    if told or named or any(_GIVEN.search(text) for text in _texts(address)):
+    has_password = address.password is not None or ":" in (address.username or "")
+    if has_password or named or any(_GIVEN.search(text) for text in _texts(address)):
         raise InputError(
             "storage holds a password, which would be written into the study's settings; leave it "
             f"out and {instead}"

@@ -87,7 +87,7 @@ class Arrivals:
 
     def look(self, known: Mapping[str, RemoteAgent]) -> list[RemoteAgent]:
         """Those that are new; a known one that is deaf is, too."""
-        found: list[RemoteAgent] = []
+        agents: list[RemoteAgent] = []
         for file in sorted((self._folder / AGENTS).glob(f"*/{AGENT_FILE}")):
             name = file.parent.name
             silent = self._silent.get(name)
@@ -96,7 +96,7 @@ class Arrivals:
             try:
                 is_new = name not in known or known[name].is_deaf
                 if is_new and name not in self._silent and (agent := self._meet(file)):
-                    found.append(agent)
+                    agents.append(agent)
             except FileNotFoundError:
                 pass  # it goes at this moment
             except OSError as error:
@@ -106,7 +106,7 @@ class Arrivals:
                         f"{name} cannot join: {explained(error, file.parent)}; give `work` as the "
                         "user who runs the study"
                     )
-        return found
+        return agents
 
     def _meet(self, file: Path) -> RemoteAgent | None:
         home = file.parent

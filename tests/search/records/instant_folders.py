@@ -95,6 +95,15 @@ class InstantWorkers:
         pass
 
 
+def hashes(spec, job):
+    """Of the images: those that the study is bound to, if it says so."""
+    bound = job.settings.get("images", {"data": None, "hashes": {}})
+    known = HASHES | {"split_hash": f"s{spec.seed_index}"}
+    for name in known if spec.data in (None, bound["data"]) else HASHES:
+        known[name] = bound["hashes"].get(name, known[name])
+    return known
+
+
 def train(spec, attempt, job):
     """The result of a run, and in its folder what a worker leaves there."""
     text = f"{spec.candidate_id} {spec.seed}"
@@ -106,7 +115,7 @@ def train(spec, attempt, job):
         save_answers(attempt, right, ids)
     if spec.kind == "reference" or spec.stage == "final":
         study = attempt.parents[len(Path(spec.key).parts)]
-        with recorded_test_read(study, job.settings["command"], spec.key, "c", HASHES):
+        with recorded_test_read(study, job.settings["command"], spec.key, "c", hashes(spec, job)):
             test = {"test/accuracy": predict(attempt, rng, score)}
     if spec.stage == "final" and spec.variant and not (attempt / "final.ckpt").exists():
         keep_weights(spec, attempt / "final.ckpt")
@@ -127,11 +136,10 @@ def train(spec, attempt, job):
         seconds={"fit": 1.0, "total": 1.0},
         device="cpu",
         precision="32-true",
-        split_hash=f"s{spec.seed_index}",
         code_hash=job.settings["code_hash"],
         validation_images=IMAGES,
         test_images=IMAGES,
-        **HASHES,
+        **hashes(spec, job),
     )
 
 

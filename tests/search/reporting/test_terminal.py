@@ -99,10 +99,10 @@ def test_lines_say_what_is_new(plain, clock):
     clock.now += 6.0
     plain.view.finished(run(0), ended(0.25), "worker-0")
     assert plain.lines == [
-        "[1/10], best so far 50.0% w_msa (trials/0002), about 9 s left",
-        "[1/10], trials/0000 at epoch 1/9, trials/0001 starting, about 9 s left",
-        "[1/10], trials/0000 at epoch 2/9, trials/0001 starting, about 9 s left",
-        "[2/10], about 8 s left",
+        "[1/10], best so far 50.0% w_msa (trials/0002)",
+        "[1/10], trials/0000 at epoch 1/9, trials/0001 starting",
+        "[1/10], trials/0000 at epoch 2/9, trials/0001 starting",
+        "[2/10], about 7 s left",
     ]
 
 

@@ -125,6 +125,7 @@ def _join(ray: Any, address: str, named: str) -> None:
         _stay_local_if_it_is(address)
     elif found := found_address():
         _check_listens(found[0], f"{named} leads to {found[0]} (of {found[1]})")
+        _stay_local_if_it_is(found[0])
     try:
         ray.init(address=address, **_QUIET)
     except Exception as error:

@@ -42,6 +42,24 @@ def test_an_old_address_that_ray_found_is_named_at_once(ray, monkeypatch, source
     assert ray.joined == []
 
 
+def test_a_cluster_on_127_0_0_1_that_ray_found_is_joined_there(ray, monkeypatch):
+    """Ray would look for it at the machine's own address, for minutes."""
+    ray.found = "127.0.0.1:46699"
+    constants = ModuleType("ray_constants")
+    constants.ENABLE_RAY_CLUSTER = True
+    monkeypatch.setattr(sys.modules["ray._private"], "ray_constants", constants, raising=False)
+    sys.modules["ray._private.services"].resolve_ip_for_localhost = lambda _: "192.0.2.2"
+
+    def connect(place, _):
+        if place[0] != "127.0.0.1":
+            raise ConnectionRefusedError
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    _join(ray, "auto", "executor.address 'auto'")
+    assert (ray.joined, constants.ENABLE_RAY_CLUSTER) == (["auto"], False)
+
+
 @pytest.mark.parametrize("found", [None, "nothing", "ray://head:10001"])
 def test_what_ray_finds_besides_is_its_own_to_judge(ray, found):
     ray.found = found

@@ -18,6 +18,7 @@ from search.cli.commands import COMMANDS
 from search.cli.options import RunOptions, TimeOptions
 from search.settings.comparison import ComparisonSettings
 from search.settings.config_files import read_receipt
+from search.settings.executor import check_executor
 from search.settings.reading import with_words
 from search.settings.study import StudySettings
 
@@ -37,6 +38,8 @@ _BEGIN = time.monotonic()  # of the command: this module is imported at its star
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
     place = options.images or settings.path
+    if not options.dry_run:
+        _check_places(settings)
     if "torch" not in sys.modules and given_path(place):  # seconds in which nothing is said
         print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
     imports = _imports(options, settings, words)
@@ -60,6 +63,15 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
     if as_json:
         print_json(outcome.to_dict())
     return 0
+
+
+def _check_places(settings: Experiment) -> None:
+    """Raise InputError if the executor or the database cannot be reached, before slow imports."""
+    check_executor(settings.executor)
+    if isinstance(settings, StudySettings) and settings.storage is not None:
+        from search.study.sampling.database import check_database  # SQLAlchemy: slow to import
+
+        check_database(settings.storage)
 
 
 def _imports(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> dict[str, Any]:

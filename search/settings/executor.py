@@ -31,6 +31,16 @@ def executor_module(name: str) -> Any:
     return importlib.import_module(f"{_PACKAGE}.{name}")
 
 
+def check_executor(executor: Mapping[str, Any]) -> None:
+    """Check what an executor can tell at once, by its function ``check(options)`` if it has one.
+
+    Raises InputError as `executor_options`, and for what is missing here.
+    """
+    check = getattr(executor_module(executor["name"]), "check", None)
+    if check is not None:
+        check(executor_options(executor))
+
+
 def executor_options(executor: Mapping[str, Any]) -> Any:
     """The ``Options`` of the executor that a mapping such as ``{name: ray, address: A}`` names.
 

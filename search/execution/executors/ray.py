@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.values import Range, Word
 from search.execution.job import Event, Job, Node, Place
+from search.execution.ray_cluster.cluster import check_listens
 from search.execution.ray_cluster.driver_process import DriverProcess
 from search.execution.ray_cluster.opening import gpus_of_worker, opening_of
 from search.execution.ray_cluster.request import check_address, check_amounts
@@ -55,16 +56,39 @@ class Options:
         check_amounts(self.num_cpus, self.num_gpus, self.resources)
 
 
-def start(options: Options, place: Place) -> "RayExecutor":
-    """Workers on a Ray cluster.
+def check(options: Options) -> None:
+    """Raise InputError if Ray is not installed, or nobody listens at the address."""
+    _check_installed()
+    address, name = _address_of(options)
+    if address not in (None, "auto", "local"):
+        check_listens(str(address), f"{name} {quote(str(address))}")
 
-    Raises InputError if Ray is not installed, or deletes the study's folder after the job.
-    """
+
+def _check_installed() -> None:
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             "executor ray needs the package ray: pip install 'hybrid-swin[ray]', or choose "
             "executor.name local"
         )
+
+
+def _address_of(options: Options) -> tuple[str | None, str]:
+    """The cluster's address, if any, and where it stands. Raises InputError as `check_address`."""
+    if options.address is not None:
+        return options.address, "executor.address"
+    address, name = os.environ.get("RAY_ADDRESS") or None, "RAY_ADDRESS of the environment,"
+    if address is None:
+        return None, "executor.address"
+    check_address(address, name)
+    return address, name
+
+
+def start(options: Options, place: Place) -> "RayExecutor":
+    """Workers on a Ray cluster.
+
+    Raises InputError if Ray is not installed, or deletes the study's folder after the job.
+    """
+    _check_installed()
     if _COPY in str(place.folder.absolute()):
         raise InputError(
             "the study's folder lies in the copy that `ray job submit --working-dir` has made, "
@@ -85,10 +109,7 @@ class RayExecutor:
 
     def __init__(self, options: Options, place: Place) -> None:
         self._place, self._owner = place, os.getpid()
-        address, name = options.address, "executor.address"
-        if address is None and (address := os.environ.get("RAY_ADDRESS") or None):
-            name = "RAY_ADDRESS of the environment,"
-            check_address(address, name)
+        address, name = _address_of(options)
         self._address = None if address == "local" else address
         self._opening = opening_of(place, _asks(options, place), self._address, name)
         self._log = place.folder / "logs" / "ray.log"

@@ -97,6 +97,20 @@ class Options:
         return [*(f"--{name}={value}" for name, value in request.items() if value), *self.arguments]
 
 
+def check(options: Options) -> None:
+    """Raise InputError if there is no Slurm, or it refuses what a job asks for."""
+    from search.execution.slurm.jobs import check_submission
+
+    if not _in_steps(options):
+        check_submission(options.words, "#!/bin/sh\n")
+
+
+def _in_steps(options: Options) -> bool:
+    """Whether agents run in the allocation in which the command runs."""
+    inside = "SLURM_JOB_ID" in os.environ
+    return options.agents == "steps" or (options.agents == "auto" and inside)
+
+
 def start(options: Options, place: Place) -> "SlurmExecutor":
     """Agents on nodes. Raises InputError if there is no Slurm, or it refuses such jobs."""
     from search.execution.forked_workers import close_server

@@ -121,10 +121,10 @@ def _begin(ray: Any, opening: Mapping[str, Any]) -> None:
 
 def _join(ray: Any, address: str, named: str) -> None:
     if address != "auto":
-        _check_listens(address, named)
+        check_listens(address, named)
         _stay_local_if_it_is(address)
     elif found := found_address():
-        _check_listens(found[0], f"{named} leads to {found[0]} (of {found[1]})")
+        check_listens(found[0], f"{named} leads to {found[0]} (of {found[1]})")
         _stay_local_if_it_is(found[0])
     try:
         ray.init(address=address, **_QUIET)
@@ -152,7 +152,7 @@ def found_address() -> tuple[str, str] | None:
     return None
 
 
-def _check_listens(address: str, named: str) -> None:
+def check_listens(address: str, named: str) -> None:
     """Raise InputError if nobody listens there: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     try:

@@ -103,3 +103,44 @@ def test_words_and_files_are_checked_and_a_line_is_said_before_heavy_imports(tmp
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.startswith(said)
     assert done.stdout == ""
+
+
+RAY_IS_INSTALLED = """
+import importlib.machinery, types
+sys.modules["ray"] = types.ModuleType("ray")
+sys.modules["ray"].__spec__ = importlib.machinery.ModuleSpec("ray", None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--executor.name ray --executor.address 127.0.0.1:1", "error: executor.address '127.0.0."),
+        ("--executor.name slurm", "error: sbatch: invalid partition specified: nope"),
+        (
+            "--executor.name slurm --executor.max_jobs 2",
+            "error: executor slurm: there is no sbatch",
+        ),
+        (
+            "--storage sqlite:////nowhere/a.db",
+            "error: the Optuna storage 'sqlite:////nowhere/a.db'",
+        ),
+    ],
+)
+def test_what_executor_and_database_refuse_is_said_before_pytorch(
+    tmp_path, monkeypatch, words, said
+):
+    sbatch = tmp_path / "sbatch"
+    if "max_jobs" not in words:
+        sbatch.write_text(
+            "#!/bin/sh\necho 'sbatch: error: invalid partition specified: nope' >&2\nexit 1"
+        )
+        sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    heavy = NOTHING_HEAVY.replace('"optuna", ', "")
+    run = f"{RAY_IS_INSTALLED}\n{DOORS['search.cli.main']}"
+    script = heavy.format(root=str(ROOT), words=["run", *words.split()], run=run)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(said) and done.returncode == 2
+    assert not (tmp_path / "runs").exists()

@@ -7,7 +7,8 @@
 # queued again, and the study continues, until it is done. `scancel` ends it; submitted again, it
 # continues as well. The study's folder must be on a file system that all nodes see.
 #
-# Change what your cluster needs; lines that begin with ## are left out.
+# Change what your cluster needs; lines that begin with ## are left out. If the job does not start,
+# `squeue --me` says why: (PartitionConfig) where no node has as much as is asked for here.
 #SBATCH --job-name=study
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1

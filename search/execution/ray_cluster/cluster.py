@@ -123,9 +123,9 @@ def _join(ray: Any, address: str, named: str) -> None:
     if address != "auto":
         check_listens(address, named)
         _stay_local_if_it_is(address)
-    elif found := found_address():
-        check_listens(found[0], f"{named} leads to {found[0]} (of {found[1]})")
-        _stay_local_if_it_is(found[0])
+    elif place := found_address():
+        check_listens(place[0], f"{named} leads to {place[0]} (of {place[1]})")
+        _stay_local_if_it_is(place[0])
     try:
         ray.init(address=address, **_QUIET)
     except Exception as error:

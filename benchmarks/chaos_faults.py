@@ -114,6 +114,8 @@ def kill(point: str) -> Fault:
             return ""
         pid = draw.choice(pids)
         _expect(scene, pid)
+        if point == "script":  # with it Slurm ends the whole job, and the coordinator in it
+            coordinator.struck = True
         os.kill(pid, signal.SIGKILL)
         return f"{len(pids)} there"
 

@@ -46,7 +46,7 @@ class Failures:
         if not (crashed_too_often or too_large or hangs >= _MOST_HANGS):
             return None
         last = [r.error for r in records if r.out_of_memory] if too_large else [records[-1].error]
-        error = one_line("; then ".join(last), LONGEST_ERROR)
+        error = one_line("; then ".join(dict.fromkeys(last)), LONGEST_ERROR)
         state: State = "infeasible" if too_large else "failed"
         if not (crashed_too_often or too_large):
             error += f"; it has hung {hangs} times and is not tried again"

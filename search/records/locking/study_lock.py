@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.system.files import remove_half_written
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.mounts import Mount, mount_of
@@ -69,7 +70,7 @@ def locked(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iter
                     yield hold
                 except BaseException as error:  # others are kept out until it is clean
                     if hold.may_clean and not has_begun(folder):
-                        kept = before | _named_logs(folder, str(error))
+                        kept = before | _named_logs(folder, message_of(error))
                         _remove(folder, {file.name for file in folder.glob("*")} - kept, new)
                     raise
         except BaseException:

@@ -129,7 +129,7 @@ def settle(*words, kind=StudySettings):
         (["--images", "circle"], "option '--images': 'circle' cannot be used"),
         (["--images", "x" * 300], "cannot be used: File name too long"),
         (["--images", "two", "--hours", "0"], "--hours must be above 0"),
-        (["--images", ""], "--images '': there is no such folder or file"),
+        (["--images", ""], "images is empty; give a text, or leave it out"),
         (["--images", "two", "--data.options.path", "one"], "--data.options.path names others"),
         (["--images", "two", "--data.source", "digits"], "--data.source names others; leave one"),
         (["--images", "a.txt"], "is a file of another kind"),

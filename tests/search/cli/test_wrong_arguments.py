@@ -26,7 +26,7 @@ from search.cli.main import main
         ("run --variant.stages.0.width 8", "give the whole list as variant.stages"),
         ("run --finalists.seeds 1.5", "seeds must be a whole number or a list; got 1.5"),
         ("run --config", "--config: expected one argument"),
-        ("run --folder=", "folder '' is empty; give one such as runs"),
+        ("run --folder=", "folder is empty; give a text, or leave it out"),
         ("run --seed -1e2", "seed must be a whole number; got -100.0"),
         ("run --seed -5", "seed must be at least 0; got -5"),
         ("run --sampler.lookahead -.5", "lookahead must be a whole number; got -0.5"),

@@ -24,6 +24,7 @@ def judged(tmp_path):
 
 
 CRASH, SHORT = FailureRecord("it crashed"), FailureRecord("no room", out_of_memory=True)
+LESS = FailureRecord("no room for half", out_of_memory=True)
 HUNG = FailureRecord("it hung", hung=True)
 
 
@@ -35,6 +36,7 @@ HUNG = FailureRecord("it hung", hung=True)
         ((CRASH, CRASH, CRASH), 1, ("failed", "it crashed")),
         ((SHORT, CRASH, CRASH), 2, None),  # lack of memory is counted by itself
         ((SHORT, SHORT), 4, ("infeasible", "no room")),
+        ((SHORT, LESS), 4, ("infeasible", "no room; then no room for half")),
         ((HUNG, HUNG), 1, ("failed", "it hung; it has hung 2 times and is not tried again")),
     ],
 )

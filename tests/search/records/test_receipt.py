@@ -12,7 +12,7 @@ import search
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from search.launch.study import about_study
-from search.records import receipt
+from search.records import versions as versions_module
 from search.records.identity import derive_seed
 from search.records.receipt import write_receipt
 from search.records.study_folder import recorded_test_read
@@ -126,7 +126,7 @@ def test_the_codes_hash_is_of_all_sources_and_nothing_else(tmp_path, monkeypatch
         Path(search.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
     before = code_hash()
-    monkeypatch.setattr(receipt, "search", SimpleNamespace(__file__=package / "__init__.py"))
+    monkeypatch.setattr(versions_module, "search", SimpleNamespace(__file__=package / "__init__.py"))
     assert code_hash() == before  # wherever it lies
     (package / "notes.txt").write_text("no source")
     assert code_hash() == before

@@ -37,7 +37,9 @@ def test_an_old_address_that_ray_found_is_named_at_once(ray, monkeypatch, source
         source.write_text(ray.found)
     with pytest.raises(InputError) as error:
         _join(ray, "auto", "executor.address 'auto'")
-    assert f"'auto' leads to 192.0.2.2:46699 (of {source}): nobody listens" in str(error.value)
+    where = str(source)[-20:]  # a long path is cut in its middle
+    assert "'auto' leads to 192.0.2.2:46699 (of " in str(error.value)
+    assert f"{where}): nobody listens" in str(error.value)
     assert "leave the address out" in str(error.value) and len(str(error.value)) < 400
     assert ray.joined == []
 

@@ -129,7 +129,7 @@ def test_a_machine_with_other_images_trains_nothing(tiny, doors):
     wait_until(lambda: (tiny.folder / "progress.json").exists(), study)
     other = doors.open("work", str(tiny.folder), "--count", "2", HOME=str(homes["theirs"]))
     refused, _ = other.communicate(PATIENCE)
-    assert other.returncode == 0, refused
+    assert other.returncode == 2, refused
     assert "it has images other than the study's (data_hash " in refused
     same = doors.open("work", str(tiny.folder), "--count", "1", HOME=str(homes["ours"]))
     output, _ = study.communicate(PATIENCE)

@@ -22,6 +22,7 @@ if "work" in sys.orig_argv:
     given = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: len(given)
+    torch.cuda.get_device_capability = lambda *_: (8, 0)
 """
 # A block that says which GPUs the process has that trains it, and waits until all have said so.
 BRANCH = '''

@@ -126,7 +126,9 @@ def test_the_codes_hash_is_of_all_sources_and_nothing_else(tmp_path, monkeypatch
         Path(search.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
     before = code_hash()
-    monkeypatch.setattr(versions_module, "search", SimpleNamespace(__file__=package / "__init__.py"))
+    monkeypatch.setattr(
+        versions_module, "search", SimpleNamespace(__file__=package / "__init__.py")
+    )
     assert code_hash() == before  # wherever it lies
     (package / "notes.txt").write_text("no source")
     assert code_hash() == before

@@ -125,33 +125,15 @@ class Cluster:
         return self._started
 
 
-class Jobs:
-    """Two jobs that the command submits."""
-
-    name = "slurm"
+class _OnSlurm:
+    """What both ways of Slurm share: the cluster, started once for all faults."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.points: Points = {
-            "coordinator": _coordinators,
-            "mailbox": lambda scene: [],
-            "job": lambda scene: [],
-            **_points(cluster),
-        }
 
     def missing(self) -> str:
         """Whether Slurm's programs are here, and may run."""
         return self.cluster.missing()
-
-    def begin(self, scene: Scene, *more: str) -> Process:
-        """Give the study's command; Slurm is started once for all faults."""
-        scene.environment |= self.cluster.environment
-        asked = ("--executor.max_jobs", str(_NODES), "--executor.poll_seconds", "1")
-        return scene.run("--executor.name", "slurm", *asked, "--workers.count", "auto", *more)
-
-    def ready(self, scene: Scene) -> bool:
-        """A study waits for it by itself."""
-        return True
 
     def restore(self, scene: Scene) -> None:
         """Start daemons that were killed."""
@@ -166,13 +148,38 @@ class Jobs:
         self.cluster.close()
 
 
-class Allocation:
+class Jobs(_OnSlurm):
+    """Two jobs that the command submits."""
+
+    name = "slurm"
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.points: Points = {
+            "coordinator": _coordinators,
+            "mailbox": lambda scene: [],
+            "job": lambda scene: [],
+            **_points(cluster),
+        }
+
+    def begin(self, scene: Scene, *more: str) -> Process:
+        """Give the study's command; Slurm is started once for all faults."""
+        scene.environment |= self.cluster.environment
+        asked = ("--executor.max_jobs", str(_NODES), "--executor.poll_seconds", "1")
+        return scene.run("--executor.name", "slurm", *asked, "--workers.count", "auto", *more)
+
+    def ready(self, scene: Scene) -> bool:
+        """A study waits for it by itself."""
+        return True
+
+
+class Allocation(_OnSlurm):
     """One job, with the coordinator and an agent on each of two nodes."""
 
     name = "slurm-job"
 
     def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+        super().__init__(cluster)
         self.points: Points = {
             "coordinator": lambda scene: _door(scene, "run"),
             "mailbox": lambda scene: [],
@@ -182,10 +189,6 @@ class Allocation:
             "srun": lambda scene: [p for p in marked(scene.root) if _program(p) == "srun"],
             **_points(cluster),
         }
-
-    def missing(self) -> str:
-        """Whether Slurm's programs are here, and may run."""
-        return self.cluster.missing()
 
     def begin(self, scene: Scene, *more: str) -> Process:
         """Submit the script that users copy; a study that is over is looked at without a job."""
@@ -214,18 +217,6 @@ class Allocation:
     def ready(self, scene: Scene) -> bool:
         """Whether agents are there."""
         return len(self.points["job's agent"](scene)) == _NODES
-
-    def restore(self, scene: Scene) -> None:
-        """Start daemons that were killed."""
-        self.cluster.restore()
-
-    def settle(self, scene: Scene) -> list[str]:
-        """No job stays."""
-        return self.cluster.settle(scene)
-
-    def close(self) -> None:
-        """Stop Slurm."""
-        self.cluster.close()
 
 
 class _Job:

@@ -18,6 +18,7 @@ from search.execution.agents.arrivals import Arrivals, RemoteAgent
 from search.execution.agents.greeting import ANSWER, WORD, about_coordinator
 from search.execution.agents.mailbox import AGENTS, COORDINATOR_BEAT, SILENT, Beating
 from search.execution.job import Event, Job, Node
+from search.execution.shared_word import holds
 from search.settings.experiment import WorkerSettings
 from search.statistics.formatting import counted
 
@@ -235,11 +236,7 @@ class Agents:
 
     def _check_place(self, agent: RemoteAgent) -> bool:
         """Let an agent go on that has written where we see it."""
-        answer = ""
-        with suppress(OSError):
-            os.listdir(agent.home)  # has a network file system look again
-            answer = (agent.home / ANSWER).read_text(encoding="utf-8")
-        if answer == agent.token:
+        if holds(agent.home / ANSWER, agent.token):
             return True
         if agent.was_deleted:  # and its answer with it: begin anew with it
             agent.inbox.has_lost = True

@@ -2,9 +2,7 @@
 
 import os
 import sys
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import explained
 from hybrid_swin.system.processes import import_places, take_places
 from search.execution.other_process import OtherProcess
+from search.execution.shared_word import comes_to_hold
 from search.records.locking.owner import Owner, read_owner, this_process
 from search.records.settings import read_study
 from search.records.versions import code_hash, versions
@@ -21,7 +20,7 @@ from search.settings.experiment import WorkerSettings
 from search.settings.storage_url import check_hosts
 
 WORD, ANSWER = "coordinator.word", "agent.word"
-_PATIENCE, _LOOK_AGAIN = 5.0, 0.1  # seconds for a file of another machine to appear
+_PATIENCE = 5.0  # seconds for a file of another machine to appear
 _SAME = ("python", "torch", "lightning", "numpy")  # versions without which results may differ
 
 
@@ -74,15 +73,12 @@ class Greeting:
         if "word" not in self._theirs:
             return
         word = Path(self.rerooted(self._theirs["word_at"]))
-        end = time.monotonic() + _PATIENCE
-        while not _holds(word, self._theirs["word"]):
-            if time.monotonic() > end:
-                raise InputError(
-                    f"{str(self._theirs['folder'])!r} at the coordinator is not "
-                    f"{str(self._folder)!r} here; give `work` the study's own folder, without "
-                    "folders of other places in between"
-                )
-            time.sleep(_LOOK_AGAIN)
+        if not comes_to_hold(word, self._theirs["word"], _PATIENCE):
+            raise InputError(
+                f"{str(self._theirs['folder'])!r} at the coordinator is not "
+                f"{str(self._folder)!r} here; give `work` the study's own folder, without folders "
+                "of other places in between"
+            )
         try:
             word.with_name(ANSWER).write_text(self._theirs["word"], encoding="utf-8")
         except OSError as error:
@@ -143,13 +139,6 @@ class Greeting:
                 if value == there or value.startswith(there + os.sep):
                     return here + value[len(there) :]
         return value
-
-
-def _holds(file: Path, word: str) -> bool:
-    with suppress(OSError):
-        os.listdir(file.parent)  # has a network file system look again
-        return file.read_text(encoding="utf-8") == word
-    return False
 
 
 def _check_same(theirs: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,9 +13,9 @@ from hybrid_swin.system import processes
 from search.execution.executors.local import LocalExecutor
 from search.execution.job import Job
 from search.execution.ray_cluster.opening import differences, versions
+from search.execution.shared_word import comes_to_hold
 
-_PATIENCE = 5.0  # seconds for a file to appear: network file systems remember what was not there
-_LOOK_AGAIN = 0.5  # seconds
+_PATIENCE = 5.0  # seconds for a file to appear
 _SILENCE = 60.0  # seconds after which a call returns without news
 
 
@@ -67,14 +66,11 @@ def unfit(request: Mapping[str, Any]) -> str:
     if other := differences(request["versions"], versions()):
         return f"machine {name} has other versions: {other}; install the same on all machines"
     folder = nonce.parent.parent
-    end = time.monotonic() + _PATIENCE
-    while not _holds(nonce, request["word"]):
-        if time.monotonic() > end:
-            return (
-                f"machine {name} does not see the study's folder {folder}; put it on a file system "
-                "that all machines mount at the same path, and name that by --folder"
-            )
-        time.sleep(_LOOK_AGAIN)
+    if not comes_to_hold(nonce, request["word"], _PATIENCE):
+        return (
+            f"machine {name} does not see the study's folder {folder}; put it on a file system "
+            "that all machines mount at the same path, and name that by --folder"
+        )
     trace = nonce.with_name(f"{nonce.name}-{request['name']}")
     try:
         trace.write_text("written\n", encoding="utf-8")
@@ -85,13 +81,6 @@ def unfit(request: Mapping[str, Any]) -> str:
             f"({error.strerror}); mount it there for reading and writing"
         )
     return ""
-
-
-def _holds(file: Path, word: str) -> bool:
-    with suppress(OSError):
-        os.listdir(file.parent)  # has a network file system look again
-        return file.read_text(encoding="utf-8") == word
-    return False
 
 
 def _arrange_imports(request: Mapping[str, Any]) -> None:

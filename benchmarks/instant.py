@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Job
-from search.execution.training_job import falls_short
+from search.execution.training import falls_short
 from search.records.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 

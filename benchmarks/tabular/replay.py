@@ -14,7 +14,7 @@ import optuna
 from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
 from search.execution.dispatcher import Dispatcher
-from search.execution.training_job import falls_short
+from search.execution.training import falls_short
 from search.execution.view import Silent
 from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.experiment import ObjectiveSettings

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from hybrid_swin.data.test_reads import LEDGER
-from search.execution.training_job import falls_short
+from search.execution.training import falls_short
 from search.records.finalists_file import read_finalists
 from search.records.imported import Imported, ImportedCandidate
 from search.records.looks import Look, record_look

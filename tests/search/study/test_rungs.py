@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from search.execution.training_job import falls_short
+from search.execution.training import falls_short
 from search.records.runs import RunResult
 from search.settings.study import RungSettings
 from search.study.rungs import Rungs

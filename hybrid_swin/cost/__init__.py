@@ -17,6 +17,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.stems import conv_layers
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
 from hybrid_swin.spec.window_rules import Window as Window
 
@@ -64,6 +65,15 @@ def depthwise(tokens: int, channels: int, kernel: int, bias: bool = True) -> Cos
     """A depthwise k x k convolution of stride 1 that keeps the grid."""
     return Cost(
         channels * kernel**2 + bias * channels, tokens * channels * kernel**2, tokens * channels
+    )
+
+
+def convolution(tokens: int, inputs: int, outputs: int, kernel: int, bias: bool = True) -> Cost:
+    """A k x k convolution that gives so many tokens."""
+    return Cost(
+        inputs * outputs * kernel**2 + bias * outputs,
+        tokens * inputs * outputs * kernel**2,
+        tokens * outputs,
     )
 
 
@@ -162,9 +172,17 @@ def count_cost(variant: "Variant") -> Cost:
 
 
 def stem_cost(variant: "Variant", width: int) -> Cost:
-    """Patch embedding to a width."""
-    patch = variant.in_channels * variant.patch_size**2
-    return linear(math.prod(variant.grids[0]), patch, width) + layer_norm(width)
+    """The stem, to a width."""
+    if variant.stem == "patch":
+        tokens = math.prod(variant.grids[0])
+        patch = convolution(tokens, variant.in_channels, width, variant.patch_size)
+        return patch + layer_norm(width)
+    total, inputs, sides = Cost(), variant.in_channels, variant.image_size
+    for channels, stride in conv_layers(width, variant.patch_size):
+        sides = -(-sides[0] // stride), -(-sides[1] // stride)
+        total += convolution(math.prod(sides), inputs, channels, 3) + layer_norm(channels)
+        inputs = channels
+    return total
 
 
 def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cost:

@@ -16,6 +16,7 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.spec.stems import pixels_seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Place:
         index: of the block within its stage, from 0.
         word: the block word as it was written, such as ``w_msa+mdta``.
         stride: pixels per side that one token stands for.
+        middle: the pixel, by row or column, that the first token is centred on.
         grid: tokens (height, width) of the block's map for the subject's images.
         mixer: what exchanges information between tokens, ``block.attn``.
         block: the whole block.
@@ -38,6 +40,7 @@ class Place:
     index: int
     word: str
     stride: int
+    middle: float
     grid: Grid
     mixer: Branch | Fusion
     block: Block
@@ -122,13 +125,15 @@ class Subject:
     def blocks(self) -> list[Place]:
         """Every block, in order."""
         variant, places = self.model.variant, []
+        middle = sum(pixels_seen(variant.stem, variant.patch_size)) / 2
         grids = variant.grids_of(cast(Grid, tuple(self.images.shape[-2:])))
         for stage, layer in enumerate(self.model.layers):
             words = variant.stages[stage].words()
             stride = variant.patch_size * 2**stage
+            middle += stride / 4 if stage else 0.0  # between the two tokens that were merged
             for index, module in enumerate(cast(nn.Sequential, layer.blocks)):
                 name, block = f"layers.{stage}.blocks.{index}", cast(Block, module)
-                at = stage, index, words[index], stride, grids[stage]
+                at = stage, index, words[index], stride, middle, grids[stage]
                 places.append(Place(name, *at, block.attn, block))
         return places
 

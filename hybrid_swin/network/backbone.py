@@ -13,8 +13,9 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import reset
 from hybrid_swin.network.fusions import Fusion
-from hybrid_swin.network.patches import PatchEmbed, PatchMerging, check_images, check_size
+from hybrid_swin.network.merging import PatchMerging
 from hybrid_swin.network.pretrained_cfg import arguments_after, facts_after
+from hybrid_swin.network.stems import ConvEmbed, PatchEmbed, check_images, check_size
 from hybrid_swin.network.tracing import is_traced
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.values import Range
@@ -70,7 +71,7 @@ class Backbone(nn.Module):
     weight_init: WeightInit
     zero_init_residual: bool
     strict_img_size: bool
-    patch_embed: PatchEmbed
+    patch_embed: PatchEmbed | ConvEmbed
     layers: nn.Sequential
     pretrained_cfg: dict[str, Any]
     timm_name: str = ""

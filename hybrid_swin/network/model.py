@@ -11,8 +11,8 @@ from hybrid_swin.network.backbone import Backbone, Layer
 from hybrid_swin.network.feature_info import stages_info, stages_taken
 from hybrid_swin.network.first_weights import initialise
 from hybrid_swin.network.head import Head, Pool
-from hybrid_swin.network.patches import PatchEmbed
 from hybrid_swin.network.pretrained_cfg import LABELS, pretrained_cfg
+from hybrid_swin.network.stems import make_stem
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.values import SHARE
 from hybrid_swin.spec.variant import Variant
@@ -66,8 +66,7 @@ class HybridSwin(Backbone):
         self.num_features = variant.stages[-1].width
         self.pretrained_cfg = pretrained_cfg(variant)
         rates = iter(_linear_rates(drop_path_rate, sum(s.depth for s in variant.stages)))
-        width = variant.stages[0].width
-        self.patch_embed = PatchEmbed(variant.in_channels, width, variant.patch_size)
+        self.patch_embed = make_stem(variant)
         self.layers = nn.Sequential()
         for index, stage in enumerate(variant.stages):
             self.layers.append(Layer(variant, index, [next(rates) for _ in range(stage.depth)]))

@@ -120,7 +120,7 @@ def pretrained_cfg(variant: Variant) -> dict[str, Any]:
         "crop_pct": 0.9,
         "crop_mode": "center",
         **untrained(variant.in_channels),
-        "first_conv": "patch_embed.proj",
+        "first_conv": f"patch_embed.{'proj' if variant.stem == 'patch' else 'convs.0'}",
         "classifier": "head.fc",
     }
 

@@ -14,6 +14,7 @@ from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
+from hybrid_swin.spec.stems import Stem, check_stem
 from hybrid_swin.spec.values import (
     check_choice,
     check_fields,
@@ -28,6 +29,8 @@ from hybrid_swin.system.yaml_files import read_yaml
 
 _MOST_MLP_RATIO = 1000  # beyond any network
 MOST_STAGES = 17  # the largest image, 2**16 pixels per side, halved to one token
+
+_OPTIONAL = "merging_norm", "stem"
 
 MergingNorm = Literal["pre", "post"]
 
@@ -46,6 +49,10 @@ class Variant:
         stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
         merging_norm: where patch merging normalises: ``pre``, the four tokens before their
             projection; ``post``, what comes of it, as in Swin Transformer V2.
+        stem: how pixels become tokens: ``patch``, by a projection of each patch alone; ``conv``, by
+            3 x 3 convolutions of stride 2, as many as halve the map to ``patch_size``, which must
+            be a power of two (of stride 1 for a patch_size of 1), with a layer norm behind each and
+            a GELU between.
 
     Raises:
         InputError: a value that no network can have, named with its place and what is allowed.
@@ -62,6 +69,7 @@ class Variant:
     mlp_ratio: float = 4.0
     stages: tuple[Stage, ...] = field(default=())
     merging_norm: MergingNorm = "pre"
+    stem: Stem = "patch"
 
     def __post_init__(self) -> None:
         _freeze(self, "image_size", read_image_size(self.image_size))
@@ -71,6 +79,8 @@ class Variant:
         _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
+        check_choice(self.stem, get_args(Stem), "stem")
+        check_stem(self.stem, self.patch_size)
         self._check_grids()
         for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
             if round(stage.width * self.mlp_ratio) < 1:
@@ -206,10 +216,10 @@ class Variant:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, as they stand in YAML.
 
-        ``merging_norm`` is left out at its default.
+        Those of `optional_fields` are left out at their default.
         """
         height, width = self.image_size
-        others = {"merging_norm": self.merging_norm} if self.merging_norm != "pre" else {}
+        others = {n: v for n, v in self.optional_fields().items() if v != getattr(Variant, n)}
         return {
             "image_size": height if height == width else [height, width],
             "in_channels": self.in_channels,
@@ -220,6 +230,10 @@ class Variant:
             **others,
             "stages": [stage.to_dict() for stage in self.stages],
         }
+
+    def optional_fields(self) -> dict[str, Any]:
+        """Fields that came later than the first variants, whose text and ids stay as they were."""
+        return {name: getattr(self, name) for name in _OPTIONAL}
 
     def to_yaml(self) -> str:
         """The variant as YAML text that ``from_yaml`` reads back."""

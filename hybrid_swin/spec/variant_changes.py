@@ -103,7 +103,7 @@ def of_variant(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def timm_arguments(variant: Variant) -> dict[str, Any]:
     """A variant as arguments that ``changed`` takes, plain as in JSON, by timm's names."""
     ours = {ours: timms for timms, ours in _SYNONYMS.items()}
-    fields = variant.to_dict() | {"merging_norm": variant.merging_norm}
+    fields = variant.to_dict() | variant.optional_fields()
     return {ours.get(name, name): value for name, value in fields.items()}
 
 

@@ -36,12 +36,12 @@ def gradient_mass(
     return gradient.abs().sum(dim=(0, 1)).cpu().double().numpy()
 
 
-def token_centre(token: Grid, stride: int) -> Point:
+def token_centre(token: Grid, stride: int, middle: float) -> Point:
     """The middle of a token in pixels, row and column: the middle of pixel (0, 0) is (0, 0).
 
-    On an even grid no token has its middle in the image's.
+    ``middle`` is that of the first token. On an even grid no token has its middle in the image's.
     """
-    row, column = ((index + 0.5) * stride - 0.5 for index in token)
+    row, column = (index * stride + middle for index in token)
     return row, column
 
 

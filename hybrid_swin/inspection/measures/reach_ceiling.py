@@ -75,15 +75,12 @@ def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
     return Ceiling(share, 0.5 + share / 2, bound)
 
 
-def cells_seen(
-    support: NDArray[np.bool_], grid: tuple[int, int], patch_size: int, cells: int, cell: int
-) -> NDArray[np.bool_]:
-    """Which of the cells, row by row, each token sees: any of its pixels. (T, H W) -> (T, n n).
+def cells_seen(pixels: NDArray[np.bool_], cells: int, cell: int) -> NDArray[np.bool_]:
+    """Which of the cells, row by row, each token sees: any of its pixels. (T, H, W) -> (T, n n).
 
-    ``grid`` is (H, W), the input tokens, and ``cells`` n; ``cell`` has so many pixels per side.
+    ``cells`` is n; ``cell`` has so many pixels per side.
     """
     side = cells * cell
-    pixels = support.reshape(-1, *grid).repeat(patch_size, axis=1).repeat(patch_size, axis=2)
     blocks = pixels[:, :side, :side].reshape(-1, cells, cell, cells, cell)
     return blocks.any(axis=(2, 4)).reshape(-1, cells**2)
 
@@ -94,7 +91,7 @@ def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
     A cell has ``cell`` pixels per side. Raises InputError for a variant that takes images of
     another size.
     """
-    from hybrid_swin.inspection.measures.token_support import token_support
+    from hybrid_swin.inspection.measures.token_support import pixel_support, token_support
     from hybrid_swin.network.model import HybridSwin
 
     side = layout.grid * cell
@@ -104,6 +101,5 @@ def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
             f"the variant takes images of {height} x {width} pixels, but {layout.grid} cells of "
             f"{cell} pixels make {side} x {side}; set image_size: {side} in the variant"
         )
-    support = token_support(HybridSwin(variant))
-    seen = cells_seen(support, variant.grids[0], variant.patch_size, layout.grid, cell)
-    return ceiling(layout, seen)
+    support = token_support(HybridSwin(variant)).reshape(-1, *variant.grids[0])
+    return ceiling(layout, cells_seen(pixel_support(support, variant), layout.grid, cell))

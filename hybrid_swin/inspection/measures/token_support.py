@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.spec.stems import pixels_seen
 from hybrid_swin.spec.variant import Variant
 
 #: Share of a part's largest gradient under which it counts as none. Swin's masks of shifted windows
@@ -105,10 +106,25 @@ def part_support(
     return np.concatenate(chunks)
 
 
-def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> dict[str, Any]:
+def pixel_support(support: NDArray[np.bool_], variant: Variant) -> NDArray[np.bool_]:
+    """Pixels that input tokens come from, by the stem. (..., H, W) -> (..., H p, W p)."""
+    patch = variant.patch_size
+    first, last = pixels_seen(variant.stem, patch)
+    for axis in (-2, -1):
+        tokens = np.moveaxis(support, axis, -1)
+        pixels = np.zeros((*tokens.shape[:-1], tokens.shape[-1] * patch), np.bool_)
+        for offset in range(first, last + 1):
+            steps, within = divmod(offset, patch)  # of whole patches, and pixels of one
+            kept = tokens[..., max(-steps, 0) : tokens.shape[-1] - max(steps, 0)]
+            start = max(steps, 0) * patch + within
+            pixels[..., start::patch][..., : kept.shape[-1]] |= kept
+        support = np.moveaxis(pixels, -1, axis)
+    return support
+
+
+def pixel_box(support: NDArray[np.bool_], variant: Variant, image_size: Grid) -> dict[str, Any]:
     """Where input tokens lie in the image: first and last pixel by axis, and share of all."""
-    pixels = support.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
-    pixels = pixels[: image_size[0], : image_size[1]]
+    pixels = pixel_support(support, variant)[: image_size[0], : image_size[1]]
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
     return {
         "rows": [int(rows[0]), int(rows[-1])] if len(rows) else [],

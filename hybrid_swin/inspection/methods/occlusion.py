@@ -233,7 +233,7 @@ class _Curve:
 
 def token_distances(place: Place, corner: NDArray[np.int64], patch: int) -> NDArray[np.float64]:
     """Distance of every token's middle from a patch's middle, in pixels. (H, W) of the block."""
-    row, column = ((at + patch / 2) / place.stride - 0.5 for at in corner)
+    row, column = ((at + (patch - 1) / 2 - place.middle) / place.stride for at in corner)
     return distances(place.grid, (row, column)) * place.stride
 
 

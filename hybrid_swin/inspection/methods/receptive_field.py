@@ -69,7 +69,7 @@ class ReceptiveField(Inspection):
         rows, undefined = [], []
         for place, token, mass in zip(places, tokens, masses, strict=True):
             support = supports.of(place.stage, token)
-            box = pixel_box(support, subject.model.variant.patch_size, size)
+            box = pixel_box(support, subject.model.variant, size)
             if not mass.sum():
                 reason = "its gradient is zero everywhere"
                 undefined.append({"block": place.name, "branch": "", "reason": reason})
@@ -163,7 +163,7 @@ def _gradient_masses(subject: Subject, tokens: list[Grid]) -> list[Map]:
 
 
 def _row(place: Place, token: Grid, mass: Map, support: dict[str, Any]) -> dict[str, Any]:
-    centre = token_centre(token, place.stride)
+    centre = token_centre(token, place.stride, place.middle)
     half, most = mass_radii(mass, centre, (0.5, 0.9))
     deviations = mass_deviations(mass)
     cells, side = pooled(mass / mass.sum(), _CELLS)

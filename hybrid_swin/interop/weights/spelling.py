@@ -90,6 +90,8 @@ def _reasons(model: nn.Module, variant: Variant, layout: str, is_v2: bool) -> It
             f"holds {what}, whose patch merging is merging_norm: {norm}; the model's is "
             f"{variant.merging_norm}"
         )
+    if variant.stem != "patch":
+        yield f"holds {what}, whose stem is patch; the model's is {variant.stem}"
     windows = set()
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):

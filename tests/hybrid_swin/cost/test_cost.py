@@ -54,6 +54,14 @@ def test_merging_costs_what_is_counted(merging_norm):
     assert count_cost(variant) == counted_cost(HybridSwin(variant), (3, 13, 9))
 
 
+@pytest.mark.parametrize("patch_size", [1, 2, 4, 8])
+@pytest.mark.parametrize("size", [(16, 16), (13, 21)])
+def test_a_stem_of_convolutions_costs_what_is_counted(patch_size, size):
+    stages = [Stage(10, 1, 2, ("conv",))]
+    variant = Variant(size, 2, 7, patch_size, 4, 2.3, stages, stem="conv")
+    assert count_cost(variant) == counted_cost(HybridSwin(variant), (2, *size))
+
+
 def test_all_of_these_were_tried():
     found = list(variants())
     assert len(found) > 25

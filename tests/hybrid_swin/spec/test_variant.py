@@ -138,6 +138,13 @@ def test_merging_may_normalise_before_or_after_its_projection():
         Variant.from_dict(VALID | {"merging_norm": "past"})
 
 
+def test_fields_that_came_later_are_left_out_at_their_default():
+    read = Variant.from_dict(VALID | {"stem": "conv"})
+    assert read.to_dict()["stem"] == "conv" and Variant.from_dict(read.to_dict()) == read
+    assert Variant.from_dict(VALID | {"stem": "patch"}).to_dict() == VALID
+    assert read.id != Variant.from_dict(VALID).id
+
+
 # Identity
 
 

@@ -27,6 +27,7 @@ from hybrid_swin.interop.weights.filling.refusals import (
     check_numbers,
     refuse_incomplete,
     refuse_kinds,
+    refuse_other_shell,
     refuse_other_version,
     refuse_parts,
 )
@@ -81,6 +82,7 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
     """
     target: dict[str, Tensor] = model.state_dict()
     refuse_other_version(source, variant, target)
+    refuse_other_shell(source, target)
     refuse_kinds(source)
     plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes

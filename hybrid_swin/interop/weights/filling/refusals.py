@@ -20,6 +20,7 @@ from hybrid_swin.interop.weights.source.layouts import (
     spelling,
     usual_merging,
 )
+from hybrid_swin.interop.weights.source.shells import stem_of
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.tracing import is_distributed
@@ -64,6 +65,21 @@ def refuse_other_version(
         raise InputError(
             f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
             "give Microsoft's file, timm's, torchvision's or Hugging Face's"
+        )
+
+
+def refuse_other_shell(source: WeightSource, target: Mapping[str, Tensor]) -> None:
+    """Refuse weights of a network whose stem is of another kind.
+
+    Raises:
+        InputError: no weight of the one would fit the other.
+    """
+    theirs, ours = stem_of(source.weights), stem_of(target)
+    if theirs is not None and ours is not None and theirs != ours:
+        whose = ", as all Swins of other libraries have" if source.is_foreign else ""
+        raise InputError(
+            f"{source.name} has a stem of another kind{whose}: stem: {theirs}, where the model has "
+            f"{ours}; build the model with stem: {theirs}"
         )
 
 

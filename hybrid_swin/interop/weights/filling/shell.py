@@ -8,13 +8,14 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.filling.refusals import lacks_half, refuse_parts
 from hybrid_swin.interop.weights.report import Resized
+from hybrid_swin.interop.weights.source.shells import STEM_WEIGHTS
 from hybrid_swin.interop.weights.source.weight_source import WeightSource, depths
 from hybrid_swin.network.resizing import channels_rule, resize_channels
 
 if TYPE_CHECKING:
     from hybrid_swin.interop.weights.filling.plan import LoadPlan
 
-_STEM, HEAD = "patch_embed.proj.weight", "head."
+HEAD = "head."
 
 
 def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource) -> None:
@@ -36,7 +37,11 @@ def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSou
         elif given.shape == tensor.shape:
             plan.values[name] = given
             plan.used.add(name)
-        elif name == _STEM and given.shape[2:] == tensor.shape[2:] and len(given) == len(tensor):
+        elif (
+            name in STEM_WEIGHTS.values()
+            and given.shape[2:] == tensor.shape[2:]
+            and len(given) == len(tensor)
+        ):
             plan.values[name] = resize_channels(given, tensor.shape[1])
             plan.notes.append(channels_rule(given.shape[1], tensor.shape[1]))
             plan.resized.append(Resized(name, tuple(given.shape), tuple(tensor.shape)))
@@ -84,7 +89,10 @@ def _sizes(weights: Mapping[str, Tensor]) -> dict[str, str]:
     """The sizes of a network, as far as its shapes tell them."""
     widths = [weights.get(f"layers.{i}.blocks.0.norm2.weight") for i in range(len(depths(weights)))]
     sizes = {"widths": _listed("?" if t is None else t.numel() for t in widths)}
-    stem, hidden = weights.get(_STEM), weights.get("layers.0.blocks.0.mlp.fc1.weight")
+    stem, hidden = (
+        weights.get(STEM_WEIGHTS["patch"]),
+        weights.get("layers.0.blocks.0.mlp.fc1.weight"),
+    )
     if stem is not None and stem.ndim == 4:
         sizes["patch_size"] = str(stem.shape[-1])
     if hidden is not None and hidden.ndim == 2 and hidden.shape[1]:

@@ -35,6 +35,7 @@ _HEAD = re.compile(r"(classifier|head|head\.fc)\.(weight|bias)")
 # What a layout's stem is called: it tells the layout, and the prefix of all its names.
 _ANCHORS = {
     "patch_embed.proj.weight": "timm",  # or Microsoft's
+    "patch_embed.convs.0.weight": "timm",  # ours alone
     "features.1.0.attn.qkv.weight": "torchvision",
     "embeddings.patch_embeddings.projection.weight": "huggingface",
     "patch_embed.projection.weight": "openmmlab",

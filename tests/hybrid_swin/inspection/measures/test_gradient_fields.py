@@ -63,8 +63,8 @@ def test_radii_hold_their_share_of_the_mass():
 
 
 def test_a_token_has_its_middle_between_pixels():
-    assert gradient_fields.token_centre((0, 3), 4) == (1.5, 13.5)
-    assert gradient_fields.token_centre((2, 0), 1) == (2, 0)
+    assert gradient_fields.token_centre((0, 3), 4, 1.5) == (1.5, 13.5)
+    assert gradient_fields.token_centre((2, 0), 1, 0) == (2, 0)
 
 
 def test_pooling_keeps_the_mass():

@@ -80,7 +80,8 @@ def test_patches_smaller_and_larger_than_cells():
         within = {1: 0.0, 2: 1.0, 4: 1.0}[patch_size]
         assert found.seen == within
     support = np.eye(9, dtype=bool)  # 3 x 3 patches of 3 pixels over 4 x 4 cells of 2 pixels
-    seen = cells_seen(support, (3, 3), 3, 4, 2)
+    pixels = support.reshape(9, 3, 3).repeat(3, axis=1).repeat(3, axis=2)
+    seen = cells_seen(pixels, 4, 2)
     assert seen[4].reshape(4, 4).tolist() == [
         [False] * 4,
         [False, True, True, False],

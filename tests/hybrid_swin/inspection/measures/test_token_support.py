@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin.inspection.measures.token_support import Supports, pixel_box, token_support
+from hybrid_swin.inspection.measures.token_support import (
+    Supports,
+    pixel_box,
+    pixel_support,
+    token_support,
+)
+from hybrid_swin.network.stems import make_stem
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 
 def box(found):
@@ -84,9 +92,29 @@ def test_a_block_within_a_stage(network):
 def test_pixels_of_tokens():
     support = np.zeros((3, 3), dtype=bool)
     support[1:, 2] = True
-    found = pixel_box(support, 4, (10, 12))
+    patches = Variant(stages=[Stage(8, 1, 1, ("conv",))])
+    found = pixel_box(support, patches, (10, 12))
     assert found == {"rows": [4, 9], "columns": [8, 11], "share": 24 / 120}
-    assert pixel_box(support & False, 4, (12, 12)) == {"rows": [], "columns": [], "share": 0.0}
+    assert pixel_box(support & False, patches, (12, 12)) == {
+        "rows": [],
+        "columns": [],
+        "share": 0.0,
+    }
+
+
+@pytest.mark.parametrize(("patch_size", "size"), [(1, (5, 7)), (2, (9, 6)), (4, (21, 13))])
+def test_pixels_of_a_stem_of_convolutions(patch_size, size):
+    variant = Variant(size, patch_size=patch_size, stem="conv", stages=[Stage(8, 1, 1, ("conv",))])
+    stem = make_stem(variant).double()
+    images = torch.randn(1, 3, *size, dtype=torch.float64, requires_grad=True)
+    out = stem(images)
+    for row, column in ((0, 0), (out.shape[1] - 1, out.shape[2] - 1), (1, 2)):
+        value = out[0, row, column] @ torch.randn(8, dtype=torch.float64)
+        (gradient,) = torch.autograd.grad(value, images, retain_graph=True)
+        support = np.zeros(out.shape[1:3], dtype=bool)
+        support[row, column] = True
+        found = pixel_support(support, variant)[: size[0], : size[1]]
+        assert (found == (gradient[0].abs().sum(0).numpy() > 0)).all()
 
 
 def test_the_random_state_is_left_alone(network):

@@ -463,6 +463,30 @@ def test_other_layouts_merge_as_swin_does(small_swin, tmp_path, library):
     hs.save_weights(one, tmp_path / "a.pth", layout=library)
 
 
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_stem_of_convolutions_is_saved_and_read(small_swin, tmp_path, suffix):
+    model, other = small_swin(stem="conv"), small_swin(stem="conv", seed=1)
+    hs.save_weights(model, tmp_path / f"a.{suffix}")
+    assert hs.load_weights(other, tmp_path / f"a.{suffix}").fresh == ()
+    same(other.state_dict(), model.state_dict())
+    # Names alone tell it, and the layer that reads images is fitted to other channels.
+    grey = small_swin(stem="conv", in_channels=1)
+    report = hs.load_weights(grey, model.state_dict())
+    assert [resized.name for resized in report.resized] == ["patch_embed.convs.0.weight"]
+    first = model.patch_embed.convs[0].weight.sum(1, keepdim=True)
+    torch.testing.assert_close(grey.patch_embed.convs[0].weight, first)
+
+
+def test_a_stem_of_another_kind_is_refused(golden, small_swin, tmp_path):
+    for library in ("timm", "torchvision"):
+        with pytest.raises(InputError, match=r"stem: patch, where the .* conv; build .* stem: pat"):
+            hs.load_weights(small_swin(stem="conv"), golden(library).weights)
+    with pytest.raises(InputError, match=r"build the model with stem: conv"):
+        hs.load_weights(small_swin(), small_swin(stem="conv").state_dict())
+    with pytest.raises(InputError, match=r"plain Swins, whose stem is patch; the model's is conv"):
+        hs.save_weights(small_swin(stem="conv"), tmp_path / "a.pth", layout="microsoft")
+
+
 def test_layouts_with_one_window_size_refuse_several(small_swin, tmp_path):
     model = small_swin(image_size=32, window_size=8)
     hs.save_weights(model, tmp_path / "a.pth", layout="microsoft")

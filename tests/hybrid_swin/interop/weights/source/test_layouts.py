@@ -10,7 +10,7 @@ from hybrid_swin.interop.weights.source.layouts import (
     split,
     to_timm,
 )
-from hybrid_swin.network.patches import PatchMerging
+from hybrid_swin.network.merging import PatchMerging
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 

@@ -1,12 +1,14 @@
-"""Patches: images cut into the first tokens, and four tokens merged into one between stages."""
+"""Stems: the first tokens of an image."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.errors import InputError, quote
+from hybrid_swin.network.layers import convolve
 from hybrid_swin.network.tracing import is_traced, sides
-from hybrid_swin.spec.variant import MergingNorm
+from hybrid_swin.spec.stems import conv_layers
+from hybrid_swin.spec.variant import Variant
 
 
 class PatchEmbed(nn.Module):
@@ -21,6 +23,11 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(in_channels, dim, patch_size, stride=patch_size)
         self.norm = nn.LayerNorm(dim)
 
+    @property
+    def in_channels(self) -> int:
+        """Channels of images."""
+        return self.proj.in_channels
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, H/p, W/p, C)."""
         bottom, right = (-side % self.patch_size for side in sides(images, 2))
@@ -31,29 +38,47 @@ class PatchEmbed(nn.Module):
         return self.norm(self.proj(images).permute(0, 2, 3, 1))
 
 
-class PatchMerging(nn.Module):
-    """Four neighbours to one token: concatenate, normalise, project. (B,H,W,C) -> (B,H/2,W/2,C').
+class ConvEmbed(nn.Module):
+    """Overlapping patches: 3 x 3 convolutions. (B, 3, H, W) -> (B, H/p, W/p, C).
 
-    Odd sides are padded with zeros, right and below. ``norm`` is ``pre``, as in Swin, or ``post``:
-    the projected token is normalised, as in Swin Transformer V2 (2021,
-    https://arxiv.org/abs/2111.09883).
+        x = norm(conv(x)), with a GELU between one convolution and the next
+
+    Convolutions halve the map until it is of the patch size p (see ``conv_layers``); sides are
+    rounded up. The sources have batch norms and ReLU in front of a last projection (2106.14881), or
+    ReLU and max pools without norms (2104.05704). Here norms are layer norms, which also work for a
+    batch of 1, and the last one stands where `PatchEmbed` has its own.
+
+    Source: Early Convolutions Help Transformers See Better, 2021,
+    https://arxiv.org/abs/2106.14881; Escaping the Big Data Paradigm with Compact Transformers,
+    2021, https://arxiv.org/abs/2104.05704
     """
 
-    def __init__(self, dim: int, out_dim: int, norm: MergingNorm = "pre") -> None:
+    def __init__(self, in_channels: int, dim: int, patch_size: int) -> None:
         super().__init__()
-        self.norm_after = norm == "post"
-        self.norm = nn.LayerNorm(out_dim if self.norm_after else 4 * dim)
-        self.reduction = nn.Linear(4 * dim, out_dim, bias=False)
+        self.patch_size = patch_size
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for channels, stride in conv_layers(dim, patch_size):
+            self.convs.append(nn.Conv2d(in_channels, channels, 3, stride, padding=1))
+            self.norms.append(nn.LayerNorm(channels))
+            in_channels = channels
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, H/2, W/2, C')."""
-        bottom, right = (side % 2 for side in sides(x))
-        if bottom or right:
-            x = F.pad(x, (0, 0, 0, right, 0, bottom))
-        # Swin's order of the four: columns outside, rows inside.
-        x = torch.unflatten(torch.unflatten(x, 2, (-1, 2)), 1, (-1, 2))
-        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
-        return self.norm(self.reduction(x)) if self.norm_after else self.reduction(self.norm(x))
+    @property
+    def in_channels(self) -> int:
+        """Channels of images."""
+        return self.convs[0].in_channels  # type: ignore[return-value]  # a Conv2d's
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, H/p, W/p, C)."""
+        x = images.permute(0, 2, 3, 1)
+        for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = norm(convolve(conv, F.gelu(x) if index else x))
+        return x
+
+
+def make_stem(variant: Variant) -> PatchEmbed | ConvEmbed:
+    """The stem of a variant."""
+    kind = PatchEmbed if variant.stem == "patch" else ConvEmbed
+    return kind(variant.in_channels, variant.stages[0].width, variant.patch_size)
 
 
 def check_images(images: Tensor, stem: nn.Module) -> None:
@@ -68,7 +93,7 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
             "a network takes images as a tensor of (batch, channels, height, width); got "
             f"{type(images).__name__} {quote(images)}"
         )
-    channels = getattr(getattr(stem, "proj", None), "in_channels", None)
+    channels = getattr(stem, "in_channels", None)
     shape = tuple(images.shape)
     if channels is None or (len(shape) == 4 and shape[1] == channels):
         return

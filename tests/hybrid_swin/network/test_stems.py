@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hybrid_swin.network.patches import PatchEmbed, PatchMerging
+from hybrid_swin.network.merging import PatchMerging
+from hybrid_swin.network.stems import ConvEmbed, PatchEmbed
 
 
 def test_a_patch_is_projected_alone_and_padded_right_and_below():
@@ -19,6 +20,45 @@ def test_a_patch_is_projected_alone_and_padded_right_and_below():
             patch = padded[0, :, 3 * i : 3 * i + 3, 3 * j : 3 * j + 3]
             expected = (embed.proj.weight * patch).sum((1, 2, 3)) + embed.proj.bias
             torch.testing.assert_close(out[0, i, j], expected)
+
+
+def convolved(x_CHW, conv):
+    """A 3 x 3 convolution of zero padding, pixel by pixel. (C, H, W) -> (C', H', W')."""
+    channels, height, width = x_CHW.shape
+    padded = torch.zeros(channels, height + 2, width + 2, dtype=x_CHW.dtype)
+    padded[:, 1:-1, 1:-1] = x_CHW
+    stride = conv.stride[0]
+    rows = [
+        torch.stack(
+            [
+                (conv.weight * padded[:, y : y + 3, x : x + 3]).sum((1, 2, 3)) + conv.bias
+                for x in range(0, width, stride)
+            ],
+            -1,
+        )
+        for y in range(0, height, stride)
+    ]
+    return torch.stack(rows, 1)
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 4])
+@pytest.mark.parametrize("size", [(8, 8), (7, 4), (1, 3)])
+def test_convolutions_norms_and_gelus_take_turns(patch_size, size):
+    embed = ConvEmbed(2, 6, patch_size).double()
+    for norm in embed.norms:
+        nn.init.normal_(norm.weight)
+    image = torch.randn(2, *size, dtype=torch.float64)
+    x = image
+    for index, (conv, norm) in enumerate(zip(embed.convs, embed.norms, strict=True)):
+        if index:
+            x = x * (1 + torch.erf(x / 2**0.5)) / 2
+        x = convolved(x, conv)
+        mean, variance = x.mean(0), x.var(0, unbiased=False)
+        x = ((x - mean) / (variance + norm.eps).sqrt()).permute(1, 2, 0) * norm.weight + norm.bias
+        x = x.permute(2, 0, 1)
+    out = embed(image[None])
+    assert out.shape == (1, *(-(-side // patch_size) for side in size), 6)
+    torch.testing.assert_close(out[0], x.permute(1, 2, 0))
 
 
 @pytest.mark.parametrize("size", [(4, 6), (3, 5), (1, 1), (2, 3)])
@@ -61,4 +101,5 @@ def test_projecting_patches_is_a_convolution(memory_format):
 def test_what_follows_a_stem_and_a_merging_lies_channels_last():
     tokens = PatchEmbed(3, 8, 4)(torch.randn(2, 3, 12, 9))
     assert tokens.is_contiguous()
+    assert ConvEmbed(3, 8, 4)(torch.randn(2, 3, 12, 9)).is_contiguous()
     assert PatchMerging(8, 16)(tokens).is_contiguous()

@@ -37,15 +37,15 @@ def run(source, names):
 
 
 @pytest.fixture
-def stripes(tmp_path, monkeypatch, clean_registry):
+def axial(tmp_path, monkeypatch, clean_registry):
     """The files of the guide in a folder, and the folder entered."""
     monkeypatch.chdir(tmp_path)
     for name, text in zip(
-        ("stripes.py", "test_stripes.py"), code("adding_a_branch.md", "python"), strict=True
+        ("axial.py", "test_axial.py"), code("adding_a_branch.md", "python"), strict=True
     ):
         Path(name).write_text(text, encoding="utf-8")
-    Path("stripes.yaml").write_text(*code("adding_a_branch.md", "yaml"), encoding="utf-8")
-    return registry.add_plugin("stripes.py")
+    Path("axial.yaml").write_text(*code("adding_a_branch.md", "yaml"), encoding="utf-8")
+    return registry.add_plugin("axial.py")
 
 
 def sources(kind):
@@ -77,9 +77,9 @@ def test_the_table_of_sources_names_options_that_exist():
         parse(word)
 
 
-def test_stripes_are_what_their_slow_reference_says(stripes):
+def test_axial_attention_is_what_its_slow_reference_says(axial):
     names = {}
-    run(Path("test_stripes.py").read_text(), names)
+    run(Path("test_axial.py").read_text(), names)
     test = names["test_against_the_slow_reference"]
     marks = [mark.args for mark in test.pytestmark]
     cases = list(itertools.product(*(values for _, values in marks)))
@@ -95,27 +95,27 @@ def test_stripes_are_what_their_slow_reference_says(stripes):
 @pytest.mark.parametrize(
     "word",
     [
-        "stripes(width=1)",
-        "stripes(width=7)",
-        "stripes(width=4)+w_msa:gate",
-        "stripes+mdta:cross",
-        "conv+stripes:cross",
+        "axial(axes=rows)",
+        "axial(axes=rows_columns)",
+        "axial(axes=columns)+w_msa:gate",
+        "axial+mdta:cross",
+        "conv+axial:cross",
     ],
 )
-def test_stripes_keep_the_contract_with_options_and_partners(stripes, word):
+def test_axial_attention_keeps_the_contract_with_options_and_partners(axial, word):
     for check in CHECKS:
         check(word)
 
 
-def test_the_study_of_stripes_is_one(stripes, capsys):
+def test_the_study_of_axial_attention_is_one(axial, capsys):
     with pytest.raises(SystemExit) as end:
-        main(["run", "--config", "stripes.yaml", "--print_config"])
+        main(["run", "--config", "axial.yaml", "--print_config"])
     assert not end.value.code
     content = yaml.safe_load(capsys.readouterr().out)
     space = Space(content["variant"], content["recipe"])
     assert [p.path for p in space.parameters] == ["stages.0.width", "stages.0.blocks"]
     variant, _ = space.resolve(space.default())
-    assert variant.stages[0].blocks == ("stripes",)
+    assert variant.stages[0].blocks == ("axial",)
 
 
 def test_the_guide_to_weights_runs(tmp_path, monkeypatch, capsys):

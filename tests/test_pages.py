@@ -30,7 +30,7 @@ SHORTER = {
     "fit": ["--recipe.epochs", "1", "--recipe.batch_size", "512"],
 }
 FOLDERS = ("hybrid_swin", "search", "benchmarks", "configs", "tests", "docs", r"\.ci")
-OF_THE_READER = re.compile("stripes|my_mixer")  # what a page lets the reader write
+OF_THE_READER = re.compile("axial|my_mixer")  # what a page lets the reader write
 SHELL = ("cp ", "mkdir ", "sed ")  # of the system, with redirections
 
 

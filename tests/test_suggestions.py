@@ -65,7 +65,7 @@ def documented():
 @pytest.mark.parametrize("line", documented())
 def test_a_documented_command_is_one(line, tmp_path, monkeypatch):
     config = find_config(DEFAULT_CONFIG).read_text(encoding="utf-8")
-    for name in ("mine.yaml", "stripes.yaml"):
+    for name in ("mine.yaml", "axial.yaml"):
         (tmp_path / name).write_text(config, encoding="utf-8")
     words = shlex.split(line.replace("$RUN", str(study(tmp_path / "s"))), comments=True)
     words = words[: words.index(">")] if ">" in words else words

@@ -44,7 +44,10 @@ def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int
 def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     """A canonical branch without what changes nothing on a map."""
     if part.name == "pooled":
-        return _pooled_on_map(part, grid)
+        return _covering(part, "pool", grid)
+    if part.name == "stripes":
+        mixes = part.kwargs.get("attention", True) or part.kwargs.get("positions", True)
+        return _covering(part, "width", grid) if mixes else _without(part, "width")
     if part.name not in WINDOWED:
         return part
     laid = window_layout(part, grid, window_size)
@@ -98,14 +101,14 @@ def _without(part: Part, key: str) -> Part:
     return Part(part.name, tuple(o for o in part.options if o[0] != key))
 
 
-def _pooled_on_map(part: Part, grid: Grid) -> Part:
-    """One mean of all tokens is the same, however many it could hold."""
-    pool = registry.describe("branch", "pooled").options["pool"]
-    enough = [n for n in map(int, (pool.default, *pool.choices)) if n >= max(grid)]
-    if part.kwargs.get("pool", pool.default) not in enough:
+def _covering(part: Part, key: str, grid: Grid) -> Part:
+    """One mean, or stripe, of all tokens is the same, however many it could hold."""
+    option = registry.describe("branch", part.name).options[key]
+    enough = [n for n in map(int, (option.default, *option.choices)) if n >= max(grid)]
+    if part.kwargs.get(key, option.default) not in enough:
         return part
-    others = _without(part, "pool").options
-    one = () if enough[0] == pool.default else (("pool", enough[0]),)
+    others = _without(part, key).options
+    one = () if enough[0] == option.default else ((key, enough[0]),)
     return Part(part.name, tuple(sorted((*others, *one))))
 
 

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from hybrid_swin.spec.recipe import Recipe as Recipe
     from hybrid_swin.spec.stage import Stage as Stage
     from hybrid_swin.spec.variant import Variant as Variant
+    from hybrid_swin.training.augmentations import Augmentation as Augmentation
+    from hybrid_swin.training.optimizers import OptimizerFactory as OptimizerFactory
+    from hybrid_swin.training.optimizers import ParameterGroup as ParameterGroup
+    from hybrid_swin.training.schedules import Schedule as Schedule
 
 _NAMES = {  # of each module
     "cost": "Cost linear",
@@ -58,6 +62,9 @@ _NAMES = {  # of each module
     "spec.recipe": "Recipe",
     "spec.stage": "Stage",
     "spec.variant": "Variant",
+    "training.augmentations": "Augmentation",
+    "training.optimizers": "OptimizerFactory ParameterGroup",
+    "training.schedules": "Schedule",
 }
 _PUBLIC = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_PUBLIC)

@@ -16,7 +16,8 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.options import OptionValue, spell
+from hybrid_swin.spec.part_words import PART, VALUE, without_defaults
+from hybrid_swin.spec.part_words import Part as Part
 from hybrid_swin.spec.registry import PartKind
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
@@ -26,26 +27,7 @@ LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 LONGEST_WORD = 1_000  # characters; beyond any block
 
-_PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
-_VALUE = re.compile(r"[A-Za-z0-9_.+\-]+")
-
-
-@dataclass(frozen=True, order=True)
-class Part:
-    """A branch or a fusion with the options that were given to it, sorted by key."""
-
-    name: str
-    options: tuple[tuple[str, OptionValue], ...] = ()
-
-    def __str__(self) -> str:
-        inside = ";".join(f"{k}={spell(v)}" for k, v in self.options)
-        return f"{self.name}({inside})" if inside else self.name
-
-    @property
-    def kwargs(self) -> dict[str, OptionValue]:
-        """The options as keyword arguments."""
-        return dict(self.options)
 
 
 @dataclass(frozen=True)
@@ -84,10 +66,10 @@ class BlockWord:
         return str(BlockWord(word.branches) if word.fusion == Part(DEFAULT_FUSION) else word)
 
     def _in_order(self, windows_first: bool = False) -> "BlockWord":
-        branches = tuple(_without_defaults("branch", b) for b in self.branches)
+        branches = tuple(without_defaults("branch", b) for b in self.branches)
         if len(branches) == 1:
             return BlockWord(branches)
-        fusion = _without_defaults("fusion", self.joined_by)
+        fusion = without_defaults("fusion", self.joined_by)
         constants = registry.describe("fusion", fusion.name).constants
         if not constants.get("ordered", False):
             per_branch = constants.get("per_branch", ())
@@ -114,7 +96,7 @@ def parse(text: str) -> BlockWord:
     fusion: Part | None = None
     separator, position = "+", 0
     while True:
-        match = _PART.match(text, position)
+        match = PART.match(text, position)
         if not match or fusion is not None:
             raise InputError(_grammar_message(text, position))
         kind: PartKind = "fusion" if separator == ":" else "branch"
@@ -150,8 +132,8 @@ def without_idle_fusion(text: str) -> str:
     What is not such a word stays as it is. Raises InputError for a fusion that does not exist.
     """
     branch, _, joined = text.partition(":")
-    fusion = _PART.fullmatch(joined)
-    if fusion is None or not _PART.fullmatch(branch):
+    fusion = PART.fullmatch(joined)
+    if fusion is None or not PART.fullmatch(branch):
         return text
     _checked("fusion", fusion[1], fusion[2], text)
     return branch
@@ -159,7 +141,7 @@ def without_idle_fusion(text: str) -> str:
 
 def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
     part = registry.describe(kind, name)
-    options = part.read_options(inside, f"block word {word!r}", _VALUE)
+    options = part.read_options(inside, f"block word {word!r}", VALUE)
     if name in WINDOWED:
         _check_scale(options, word)
     return Part(name, tuple(sorted(options.items())))
@@ -199,7 +181,7 @@ def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
             f"block word {word!r}: fusion {fusion.name!r} gates the values of one branch by the "
             f"other, and none of these has values to gate; join one of {able}"
         )
-    for key, value in _without_defaults("fusion", fusion).options:
+    for key, value in without_defaults("fusion", fusion).options:
         values = str(value).split("-")
         whole = all(_COUNT.fullmatch(v) for v in values)
         if key in constants.get("per_branch", ()) and not (whole and len(values) == count):
@@ -212,11 +194,6 @@ def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
 
 def _gates(branch: str) -> bool:
     return bool(registry.describe("branch", branch).constants.get("gates_values"))
-
-
-def _without_defaults(kind: PartKind, part: Part) -> Part:
-    options = registry.describe(kind, part.name).options
-    return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
 
 
 def window_layout(

@@ -1,4 +1,4 @@
-"""What the source of a branch, fusion, data source or inspection says, read by ``ast``.
+"""What the source of a part, such as a branch or an augmentation, says, read by ``ast``.
 
 What a part is called, which options it takes and what their defaults are: validation, identities
 and ``--help`` need neither torch nor the user's code to run.
@@ -15,7 +15,9 @@ from typing import Any, Literal
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.options import Option
 
-PartKind = Literal["branch", "fusion", "data source", "inspection"]
+PartKind = Literal[
+    "branch", "fusion", "data source", "inspection", "augmentation", "optimizer", "schedule"
+]
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -56,6 +58,11 @@ TABLES: dict[str, KindTable] = {
     ),
     "data source": KindTable("data/sources", ("Source",), ()),
     "inspection": KindTable("inspection/methods", ("Inspection",), (), ("needs_labels",)),
+    "augmentation": KindTable("training/augmentations", ("Augmentation",), ()),
+    "optimizer": KindTable(
+        "training/optimizers", ("OptimizerFactory",), (), ("unused", "needs_torch")
+    ),
+    "schedule": KindTable("training/schedules", ("Schedule",), (), ("unused",)),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()

@@ -1,8 +1,8 @@
 """A recipe: how a network is trained, as data. Frozen, validated, hashable, written as YAML."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,8 +11,23 @@ import yaml
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.part_info import digest
-from hybrid_swin.spec.values import Range, check_choice, check_fields
-from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.part_words import Part, without_defaults
+from hybrid_swin.spec.recipe_parts import (
+    Named,
+    check_torch,
+    plugin_hashes,
+    read_part_word,
+    read_part_words,
+    unused_by,
+)
+from hybrid_swin.spec.values import (
+    MOST_PIXELS,
+    SHARE,
+    Range,
+    check_choice,
+    check_fields,
+    read_whole,
+)
 from hybrid_swin.system.yaml_files import read_yaml
 
 ClassWeights = Literal["none", "balanced"]
@@ -39,6 +54,15 @@ RANGES: dict[str, Range] = {
     "gradient_clip": Range(0, 10**9),
     "drop_path": Range(0, 1, open_above=True),
     "shift": Range(0, 10**5, whole=True),
+    "layer_decay": Range(0, 1, open_below=True),
+    "ema": SHARE,
+    "accumulate_batches": Range(1, 2**20, whole=True),
+    "early_stopping": Range(0, 10**6, whole=True),
+    "mixup": Range(0, 10**4),
+    "cutmix": Range(0, 10**4),
+    "mix_probability": Range(0, 1),
+    "mix_switch_probability": Range(0, 1),
+    "repeats": Range(1, 1000, whole=True),
 }
 # Where the learning rate starts and ends, and what else to do where that is above its peak.
 _ENDS = {"min_learning_rate": "", "warmup_learning_rate": ", or warmup_epochs to 0"}
@@ -46,7 +70,7 @@ _ENDS = {"min_learning_rate": "", "warmup_learning_rate": ", or warmup_epochs to
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW, linear warm-up, then a cosine.
+    """How a network is trained: by default AdamW, linear warm-up, then a cosine.
 
     Swin's paper trains on ImageNet-1k for 300 epochs of 1,024 images per step. Defaults marked
     (Swin) are from its appendix A2.1, (code) from the authors' ``config.py``, whose learning rates
@@ -78,6 +102,24 @@ class Recipe:
         zero_init_residual: norms behind mixers and MLPs (a stage's ``norm: post``) start at 0, as
             in Swin Transformer V2 and timm; otherwise at 1, as in torchvision, for short trainings
             in which the mixers should work from the first step. Other norms always start at 1.
+        optimizer: ``adamw`` (Swin), or another by its word, with options in brackets.
+        schedule: of the learning rate: ``cosine`` (Swin), or another by its word.
+        layer_decay: factor of the learning rate from each block to the one before it, so that
+            early layers change less, as for fine-tuning; 1 for one rate.
+        ema: decay per step of an average of the weights, which then is what is validated, tested
+            and kept; 0 for the weights themselves.
+        accumulate_batches: batches of each optimizer step, whose gradients are averaged.
+        early_stopping: epochs without a better validation score after which the training ends;
+            the weights of the best epoch are kept. 0 for all epochs, and the last one's weights.
+        augmentations: changes to train images, by their words, one after another.
+        mixup: a of the Beta(a, a) that draws how much of another image is mixed in; 0 for none.
+            Swin's code: .8.
+        cutmix: a of the Beta(a, a) that draws how much of an image another one covers; 0 for none.
+            Swin's code: 1.
+        mix_probability: share of batches that are mixed.
+        mix_switch_probability: share of mixed batches with cutmix, if there are both.
+        repeats: how often each image stands in a batch, augmented anew.
+        test_image_size: pixels per side of validation and test images, if not the variant's.
 
     Raises:
         InputError: a value that cannot be, with what is allowed.
@@ -102,6 +144,20 @@ class Recipe:
     precision: Precision = "auto"
     weight_init: WeightInit = "trunc_normal"
     zero_init_residual: bool = True
+    # Fields from here on are left out of what is written where they are at their default.
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    layer_decay: float = 1.0
+    ema: float = 0.0
+    accumulate_batches: int = 1
+    early_stopping: int = 0
+    augmentations: tuple[str, ...] = ()
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_probability: float = 1.0
+    mix_switch_probability: float = 0.5
+    repeats: int = 1
+    test_image_size: int | None = None
 
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.
@@ -113,38 +169,98 @@ class Recipe:
             raise InputError(
                 f"zero_init_residual must be true or false; got {self.zero_init_residual!r}"
             )
-        idle = self._idle_rates()
+        object.__setattr__(self, "augmentations", _listed(self.augmentations))
+        if self.test_image_size is not None:
+            size = read_whole(self.test_image_size, 1, "test_image_size", MOST_PIXELS)
+            object.__setattr__(self, "test_image_size", size)
+        check_torch(self._named)
+        unused = self.unused
         for name, instead in _ENDS.items():
             value, peak = getattr(self, name), self.learning_rate
-            if value > peak and name not in idle:
+            if value > peak and name not in unused:
                 default = " (the default)" if value == getattr(Recipe, name) else ""
                 raise InputError(
                     f"{name} {value:g}{default} is above learning_rate {peak:g}; set {name} to at "
                     f"most {peak:g}{instead}"
                 )
 
-    def _idle_rates(self) -> tuple[str, ...]:
-        """Rates that no step has: the start of no warm-up, and the end of no cosine."""
+    @cached_property
+    def optimizer_part(self) -> Part:
+        """The optimizer's name and its options."""
+        return read_part_word("optimizer", self.optimizer, "optimizer")
+
+    @cached_property
+    def schedule_part(self) -> Part:
+        """The schedule's name and its options."""
+        return read_part_word("schedule", self.schedule, "schedule")
+
+    @cached_property
+    def augmentation_parts(self) -> tuple[Part, ...]:
+        """The augmentations' names and their options, in order."""
+        return read_part_words("augmentation", self.augmentations, "augmentations")
+
+    @property
+    def _named(self) -> list[Named]:
+        return [
+            ("optimizer", self.optimizer_part),
+            ("schedule", self.schedule_part),
+            *(("augmentation", part) for part in self.augmentation_parts),
+        ]
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Source hashes of the plug-ins among the parts."""
+        return plugin_hashes(self._named)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with others."""
+        return self.mix_probability > 0 and (self.mixup > 0 or self.cutmix > 0)
+
+    @cached_property
+    def unused(self) -> frozenset[str]:
+        """Fields whose value changes nothing beside the others', such as of rates no step has."""
+        unused = unused_by(self._named)
         if self.warmup_epochs == 0:
-            return ("warmup_learning_rate",)
-        return ("min_learning_rate",) if self.warmup_epochs >= self.epochs else ()
+            unused.add("warmup_learning_rate")
+        elif "warmup_epochs" not in unused and self.warmup_epochs >= self.epochs:
+            unused.add("min_learning_rate")
+        if not self.mixes:
+            unused |= {"mixup", "cutmix", "mix_probability"}
+        if not (self.mixes and self.mixup > 0 and self.cutmix > 0):
+            unused.add("mix_switch_probability")
+        return frozenset(unused)
 
     @cached_property
     def id(self) -> str:
         """Ten hex digits of the canonical form: equal recipes have equal ids, however written.
 
-        A rate that no step has does not count.
+        A value that changes nothing does not count, nor does an option at its default. The source
+        of a plug-in does.
         """
-        idle = {name: getattr(Recipe, name) for name in self._idle_rates()}
-        canonical = {
-            key: value if isinstance(value, str) else float(value)
-            for key, value in (self.to_dict() | idle).items()
+        idle = {name: getattr(Recipe, name) for name in self.unused}
+        words = {
+            "optimizer": str(without_defaults("optimizer", self.optimizer_part)),
+            "schedule": str(without_defaults("schedule", self.schedule_part)),
+            "augmentations": [
+                str(without_defaults("augmentation", part)) for part in self.augmentation_parts
+            ],
         }
+        canonical: dict[str, Any] = {
+            key: value if isinstance(value, str | list) else float(value)
+            for key, value in _without_left_out(asdict(self) | idle | words).items()
+        }
+        if self.plugins:
+            canonical["plugins"] = self.plugins
         return digest(json.dumps(canonical, sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, as they stand in YAML."""
-        return asdict(self)
+        """Plain numbers, strings and lists, as they stand in YAML.
+
+        Fields behind ``zero_init_residual`` are left out at their default.
+        """
+        plain = asdict(self) | {"augmentations": list(self.augmentations)}
+        return _without_left_out(plain)
 
     def to_yaml(self) -> str:
         """The recipe as YAML text that ``from_yaml`` reads back."""
@@ -165,42 +281,28 @@ class Recipe:
         return cls.from_dict({} if data is None else data)
 
 
-def check_fit(variant: Variant, recipe: Recipe) -> None:
-    """Raise InputError where the recipe cannot train this network as it says.
-
-    A random shift must leave something of the image, and the warm-up must end with the training;
-    the default warm-up may be longer than a very short training, which then is all warm-up.
-    """
-    side = min(variant.image_size)
-    if recipe.shift >= side:
-        raise InputError(
-            f"recipe.shift {recipe.shift} moves images of {side} pixels out of sight; give less "
-            f"than {side}"
-        )
-    most = max(recipe.epochs, Recipe.warmup_epochs)
-    if recipe.warmup_epochs > most:
-        raise InputError(
-            f"recipe.warmup_epochs {recipe.warmup_epochs:g} does not end within recipe.epochs "
-            f"{recipe.epochs}; give at most {most:g}"
-        )
+_NAMES = [field.name for field in fields(Recipe)]
+_LEFT_OUT = _NAMES[_NAMES.index("zero_init_residual") + 1 :]
 
 
-def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
-    """What recipes ask for that a training can do, and is hardly meant, a sentence each.
+def with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as it was written, with the fields that were left out."""
+    return {name: _plain(getattr(Recipe, name)) for name in _LEFT_OUT} | dict(recipe)
 
-    ``images`` are those of an epoch, if known.
-    """
-    recipes, notes = list(recipes), []
-    batch = max(recipe.batch_size for recipe in recipes)
-    if images is not None and batch > images:
-        notes.append(
-            f"recipe.batch_size {batch} is more than the {images} images of an epoch: each epoch "
-            "is one step"
-        )
-    longest = max(recipes, key=lambda recipe: recipe.warmup_epochs / recipe.epochs)
-    if longest.warmup_epochs >= longest.epochs:
-        notes.append(
-            f"recipe.warmup_epochs {longest.warmup_epochs:g} does not end before recipe.epochs "
-            f"{longest.epochs}: the learning rate rises to the end and never falls"
-        )
-    return notes
+
+def _without_left_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _LEFT_OUT or value != _plain(getattr(Recipe, name))
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As it stands in YAML, where a tuple is a list."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _listed(value: Any) -> Any:
+    """A list as a tuple, which can be hashed; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Names of branches, fusions, data sources and inspections: name -> file -> class.
+"""Names of parts, such as branches, fusions and augmentations: name -> file -> class.
 
 A name is a file's stem, so adding a part is adding a file. What it says of itself is read from its
 source; the class itself is imported on ``load``.
@@ -70,7 +70,7 @@ def module_name(kind: PartKind, name: str) -> str:
 
 
 def read_plugin(path: str | Path) -> PartInfo:
-    """What a user's file with one Branch, Fusion, Source or Inspection says about it.
+    """What a user's file with one part, such as a Branch or an Augmentation, says about it.
 
     The file is read, not run. Raises InputError where it cannot be used.
     """
@@ -85,9 +85,10 @@ def read_plugin(path: str | Path) -> PartInfo:
         )
     kinds = [kind for kind in TABLES if classes_in(file, kind)]
     if len(kinds) != 1:
+        bases = [table.bases[0] for table in TABLES.values()]
         raise InputError(
             f"plug-in {file.name!r} must hold exactly one class that derives directly "
-            f"from Branch, Fusion, Source or Inspection; found {kinds or 'none'}"
+            f"from {', '.join(bases[:-1])} or {bases[-1]}; found {kinds or 'none'}"
         )
     kind: Any = kinds[0]
     if (PACKAGE / TABLES[kind].folder / f"{file.stem}.py").exists():

@@ -122,7 +122,7 @@ def _spelt(number: float) -> str:
 
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
-_MOST, _MOST_PIXELS = 10**9, 2**16
+_MOST, MOST_PIXELS = 10**9, 2**16
 
 
 def check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
@@ -148,7 +148,7 @@ def read_image_size(value: Any) -> tuple[int, int]:
     sides = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(sides) != 2:
         raise InputError(f"image_size must be one number or [height, width]; got {value!r}")
-    height, width = (read_whole(side, 1, "image_size", _MOST_PIXELS) for side in sides)
+    height, width = (read_whole(side, 1, "image_size", MOST_PIXELS) for side in sides)
     return height, width
 
 

@@ -22,7 +22,8 @@ from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import find_checkpoint, weights_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
-from hybrid_swin.spec.recipe import Recipe, check_fit, fit_notes
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_fit, fit_notes
 from hybrid_swin.spec.run_reference import (
     WORKING_FOLDER,
     names_run,

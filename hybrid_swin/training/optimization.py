@@ -1,16 +1,18 @@
-"""AdamW with two parameter groups, and a learning rate that warms up, then follows a cosine."""
+"""The recipe's optimizer over groups of parameters, and its learning rate step by step."""
 
-import math
 from functools import partial
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.registry import load
+from hybrid_swin.training.optimizers import OptimizerFactory, ParameterGroup
+from hybrid_swin.training.schedules import Schedule
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
     """Parameters that decay and those that must not.
 
     Exempt are parameters of at most one dimension (biases, norms, learned scales) and those that
@@ -19,57 +21,60 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     """
     named = getattr(model, "no_weight_decay", None)
     exempt: set[str] = named() if callable(named) else set()
-    decayed: list[nn.Parameter] = []
-    kept: list[nn.Parameter] = []
+    decayed: dict[str, nn.Parameter] = {}
+    kept: dict[str, nn.Parameter] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (kept if parameter.ndim <= 1 or name in exempt else decayed).append(parameter)
-    groups = [(decayed, weight_decay), (kept, 0.0)]
-    return [{"params": params, "weight_decay": decay} for params, decay in groups if params]
+            (kept if parameter.ndim <= 1 or name in exempt else decayed)[name] = parameter
+    groups = [(decayed, recipe.weight_decay), (kept, 0.0)]
+    return [ParameterGroup(p, recipe.learning_rate, decay) for p, decay in groups if p]
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool) -> AdamW:
-    """AdamW on the model's two groups.
-
-    Source: Decoupled Weight Decay Regularization, 2017, https://arxiv.org/abs/1711.05101
-    """
-    groups = parameter_groups(model, recipe.weight_decay)
-    # `fused=False` would also turn foreach off; None leaves the choice to torch.
-    return AdamW(groups, lr=recipe.learning_rate, fused=fused or None)
+def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool) -> Optimizer:
+    """The recipe's optimizer on the model's groups."""
+    part = recipe.optimizer_part
+    factory: OptimizerFactory = load("optimizer", part.name)(**part.kwargs)
+    return factory.make(parameter_groups(model, recipe), fused=fused)
 
 
-def learning_rate(step: int, recipe: Recipe, steps_per_epoch: int) -> float:
+def learning_rate(
+    step: int, recipe: Recipe, steps_per_epoch: int, schedule: Schedule | None = None
+) -> float:
     """The learning rate of optimiser step ``step``, counted from 0.
 
     With s steps per epoch, w = round(warmup_epochs * s) and T = epochs * s:
 
-        start + (peak - start) * step / w                              for step < w
-        min + (peak - min) * (1 + cos(pi (step - w) / (T - w))) / 2    for w <= step < T
-        min                                                            for step >= T
+        start + (peak - start) * step / w                for step < w
+        the schedule's of step - w of T - w steps        for w <= step < T
 
     The first step is at ``warmup_learning_rate``, the first after the warm-up at the peak. Where
-    w >= T the training is all warm-up. timm's ``CosineLRScheduler`` with ``warmup_prefix``, stepped
-    at every update, as Microsoft's Swin uses it.
-
-    Source: SGDR, 2016, https://arxiv.org/abs/1608.03983 (without restarts); timm/scheduler in
-    https://github.com/huggingface/pytorch-image-models
+    w >= T the training is all warm-up. ``schedule`` is the recipe's, if it is made already.
     """
-    peak, least = recipe.learning_rate, recipe.min_learning_rate
-    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    peak = recipe.learning_rate
+    warms_up = "warmup_epochs" not in recipe.unused
+    warmup = round(recipe.warmup_epochs * steps_per_epoch) if warms_up else 0
     total = recipe.epochs * steps_per_epoch
     if step < warmup:
         start = recipe.warmup_learning_rate
         return start + (peak - start) * step / warmup
-    if step >= total:
-        return least
-    done = (step - warmup) / (total - warmup)
-    return least + (peak - least) * (1 + math.cos(math.pi * done)) / 2
+    schedule = schedule or _make(recipe)
+    steps = max(1, total - warmup)
+    done = steps if step >= total else step - warmup
+    return schedule.learning_rate(done, steps, peak, recipe.min_learning_rate)
 
 
-def make_schedule(optimizer: AdamW, recipe: Recipe, steps_per_epoch: int) -> LambdaLR:
+def make_schedule(optimizer: Optimizer, recipe: Recipe, steps_per_epoch: int) -> LambdaLR:
     """The schedule as torch's LambdaLR, to be stepped once an optimiser step."""
-    return LambdaLR(optimizer, partial(_factor, recipe=recipe, steps_per_epoch=steps_per_epoch))
+    schedule = _make(recipe)
+    factor = partial(_factor, recipe=recipe, steps_per_epoch=steps_per_epoch, schedule=schedule)
+    return LambdaLR(optimizer, factor)
 
 
-def _factor(step: int, recipe: Recipe, steps_per_epoch: int) -> float:
-    return learning_rate(step, recipe, steps_per_epoch) / recipe.learning_rate
+def _make(recipe: Recipe) -> Schedule:
+    part = recipe.schedule_part
+    schedule: Schedule = load("schedule", part.name)(**part.kwargs)
+    return schedule
+
+
+def _factor(step: int, recipe: Recipe, steps_per_epoch: int, schedule: Schedule) -> float:
+    return learning_rate(step, recipe, steps_per_epoch, schedule) / recipe.learning_rate

@@ -38,7 +38,8 @@ _ELSEWHERE = "choose another folder, or start it again without resuming"
 
 def identify(variant: Variant, recipe: Recipe, seed: int) -> dict[str, Any]:
     """What two trainings share if one may go on from the other, apart from their data."""
-    return {"variant": variant.id, "recipe": recipe.to_dict(), "seed": seed}
+    plugins = {"recipe_plugins": recipe.plugins} if recipe.plugins else {}
+    return {"variant": variant.id, "recipe": recipe.to_dict(), "seed": seed, **plugins}
 
 
 def data_facts(datamodule: object) -> dict[str, Any]:
@@ -120,9 +121,9 @@ class EpochKeeper(Checkpoint):
                 continue
             if isinstance(value, Mapping):
                 name, before, value = next(
-                    (f"{name} {key}", before.get(key), value[key])
-                    for key in value
-                    if before.get(key) != value[key]
+                    (f"{name} {key}", before.get(key, "the default"), value.get(key, "the default"))
+                    for key in {**before, **value}
+                    if before.get(key) != value.get(key)
                 )
             raise InputError(
                 f"{self.folder} holds a training with another {name} ({before!r}, now {value!r}); "

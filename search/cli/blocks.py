@@ -19,11 +19,17 @@ _KINDS: tuple[tuple[PartKind, str], ...] = (
     ("fusion", "Fusions: how branches join, after : in a block word"),
     ("data source", "Data sources: data.source in a study"),
     ("inspection", "Inspections: inspect --only NAME"),
+    ("augmentation", "Augmentations: recipe.augmentations, a list of words"),
+    ("optimizer", "Optimizers: recipe.optimizer"),
+    ("schedule", "Schedules of the learning rate: recipe.schedule"),
 )
 
 _CHECKED_BY = {
     "data source": "a data source is checked by `run --dry-run`",
     "inspection": "an inspection is checked by `inspect --plugin FILE --only NAME`",
+    **dict.fromkeys(
+        ("augmentation", "optimizer", "schedule"), "a part of a recipe is checked by a training"
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
-from hybrid_swin.spec.recipe import fit_notes
+from hybrid_swin.spec.recipe_checks import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.bound_images import BoundImages

@@ -95,6 +95,21 @@ _WORDS: tuple[tuple[str, registry.PartKind, str], ...] = (
         "fusion",
         "Options stand in brackets: `w_msa+mdta:gate(per=pixel)`.",
     ),
+    (
+        "Augmentations",
+        "augmentation",
+        "Words of the list `recipe.augmentations`.",
+    ),
+    (
+        "Optimizers",
+        "optimizer",
+        "The word of `recipe.optimizer`, with options in brackets: `adamw(beta2=0.95)`.",
+    ),
+    (
+        "Schedules",
+        "schedule",
+        "The word of `recipe.schedule`.",
+    ),
 )
 _NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 _COLUMNS = ("setting", "type", "default", "what it is")

@@ -9,6 +9,8 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
 from search.settings.study import StudySettings
 
+OF_RECIPES = {"augmentation": "augmentations", "optimizer": "optimizer", "schedule": "schedule"}
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -33,6 +35,12 @@ def _places(settings: ExperimentSettings, part: PartInfo) -> Iterator[Any]:
             yield from ((row.blocks, row.set) for row in settings.baselines)
         if isinstance(settings, ComparisonSettings):
             yield from ((arm.add, arm.blocks, arm.set) for arm in settings.arms)
+    elif part.kind in OF_RECIPES:
+        yield settings.recipe
+        if isinstance(settings, StudySettings):
+            yield from (row.set for row in settings.baselines)
+        if isinstance(settings, ComparisonSettings):
+            yield from (arm.set for arm in settings.arms)
     if isinstance(settings, ComparisonSettings):
         yield settings.factors
 
@@ -57,6 +65,10 @@ def _advice(part: PartInfo, settings: ExperimentSettings) -> str:
     if part.kind == "data source":
         source = settings.data.source
         return f"data.source is {source!r}; write `data: {{source: {name}}}` to use it"
+    if part.kind in OF_RECIPES:
+        field = OF_RECIPES[part.kind]
+        value = f"[{name}]" if part.kind == "augmentation" else name
+        return f"recipe.{field} does not name it; write `recipe: {{{field}: {value}}}` to use it"
     word = name if part.kind == "branch" else f"w_msa+conv:{name}"
     example = f"`blocks: {{choose: [[w_msa], [{word}]]}}`"
     if isinstance(settings, ComparisonSettings):

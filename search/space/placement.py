@@ -9,7 +9,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.block_words import parse
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe, with_defaults
 from hybrid_swin.spec.variant import Variant
 from search.space.choices import RECIPE, Choice, Range, Tie, is_number, read_leaves
 from search.space.space import Space
@@ -79,7 +79,10 @@ class _Target:
 
     def __init__(self, variant: Variant, recipe: Recipe | None) -> None:
         self._variant = variant
-        self._tree = {**variant.to_dict(), RECIPE: recipe.to_dict() if recipe else {}}
+        self._tree = {
+            **variant.to_dict(),
+            RECIPE: with_defaults(recipe.to_dict()) if recipe else {},
+        }
 
     def at(self, path: str) -> Any:
         """The value at a path; None if there is none."""

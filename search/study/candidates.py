@@ -7,7 +7,8 @@ from typing import Any
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.recipe import Recipe, check_fit
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_fit
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.block_words import parse
-from hybrid_swin.spec.recipe import Recipe, check_fit
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_fit
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import SIZE, stages_of, words_with
 from search.comparison.design.factors import Cell, Point

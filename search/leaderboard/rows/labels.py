@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hybrid_swin.spec.recipe import with_defaults
 from search.leaderboard.rows.row import Row
 from search.records.runs import RunSpec
 
@@ -22,7 +23,7 @@ def labels(candidates: Sequence[Candidate]) -> list[str]:
 
 def value_at(candidate: Candidate, path: str) -> Any:
     """What stands at a parameter's path in network or recipe, or was proposed; None if unknown."""
-    whole = {**(candidate.variant or {}), "recipe": candidate.recipe or {}}
+    whole = {**(candidate.variant or {}), "recipe": with_defaults(candidate.recipe or {})}
     value: Any = whole
     for name in path.split("."):
         if isinstance(value, Mapping) and name in value:

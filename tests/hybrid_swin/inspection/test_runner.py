@@ -106,7 +106,7 @@ def test_a_users_own_inspection_is_run_and_drawn(own, looked_at, tmp_path):
 def test_a_file_that_holds_nothing_known_names_what_may_stand_there(tmp_path):
     path = tmp_path / "empty.py"
     path.write_text("x = 1")
-    with pytest.raises(InputError, match="Branch, Fusion, Source or Inspection"):
+    with pytest.raises(InputError, match="Branch, Fusion, Source, Inspection, "):
         registry.read_plugin(path)
 
 

@@ -9,6 +9,7 @@ from torch._dynamo.testing import CompileCounter
 
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pyramid import Pyramid
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.optimization import parameter_groups
@@ -46,7 +47,7 @@ def test_what_must_not_decay_is_named():
 
 def test_only_matrices_and_kernels_decay():
     model = HybridSwin(HYBRID)
-    decayed, kept = (group["params"] for group in parameter_groups(model, 0.05))
+    decayed, kept = ({*group.parameters.values()} for group in parameter_groups(model, Recipe()))
     weights = {
         id(module.weight) for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)
     }

@@ -11,6 +11,7 @@ from hybrid_swin.network.fusions.gate import Gate
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.published import names, published
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.optimization import parameter_groups
@@ -305,7 +306,7 @@ def test_every_published_network_trains_every_parameter(name):
     }
     exempt = model.no_weight_decay()
     kernels -= {id(p) for n, p in model.named_parameters() if n in exempt}
-    decayed, _ = (group["params"] for group in parameter_groups(model, 0.05))
+    decayed, _ = ({*group.parameters.values()} for group in parameter_groups(model, Recipe()))
     assert {id(p) for p in decayed} == kernels
 
 

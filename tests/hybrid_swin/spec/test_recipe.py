@@ -1,13 +1,14 @@
 """Recipes: validation, identity, round trip."""
 
-import dataclasses
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.recipe import Recipe, with_defaults
 from hybrid_swin.training.optimization import learning_rate
 
 
@@ -38,6 +39,71 @@ def test_id_does_not_depend_on_how_a_number_is_written():
     assert len(Recipe().id) == 10 and int(Recipe().id, 16) >= 0
 
 
+def test_fields_that_came_later_leave_ids_and_files_as_they_were():
+    other = {"class_weights": "balanced", "flip": "horizontal", "zero_init_residual": False}
+    assert Recipe().id == "f37f156592"
+    assert Recipe(epochs=3, learning_rate=2e-4, **other).id == "2b7af93465"
+    assert [*Recipe().to_dict()][-1] == "zero_init_residual"
+    assert [*Recipe(ema=0.9).to_dict()][-1] == "ema"
+    assert {*with_defaults({})} | {*Recipe().to_dict()} == {f.name for f in fields(Recipe)}
+
+
+def test_words_count_by_what_they_mean():
+    plain = Recipe(optimizer="adamw(beta2=0.999; beta1=0.9)", schedule=" cosine ")
+    assert plain.id == Recipe().id and plain.to_dict()["optimizer"] == plain.optimizer
+    other = Recipe(optimizer="adamw(beta2=0.99)")
+    assert other.id != Recipe().id == Recipe(optimizer="adamw(beta2=0.9990)").id
+    assert other.optimizer_part.kwargs == {"beta2": 0.99}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"optimizer": "adamv"}, "unknown optimizer 'adamv'; did you mean 'adamw'"),
+        ({"optimizer": "adamw(beta=1)"}, "option of adamw 'beta'"),
+        ({"optimizer": None}, "optimizer must be a name"),
+        ({"schedule": "cosine("}, "schedule must be a name"),
+        ({"augmentations": "randaugment"}, r"augmentations must be a list of names, such as"),
+        ({"augmentations": [1]}, "augmentations must be a name"),
+        ({"test_image_size": 0}, "test_image_size must be a whole number"),
+    ],
+)
+def test_refuses_a_part_that_is_none(given, message):
+    with pytest.raises(InputError, match=message):
+        Recipe.from_dict(given)
+
+
+def test_a_plug_in_counts_by_its_source(tmp_path):
+    file = tmp_path / "half.py"
+    body = "class Half(Schedule):\n    unused = {}\n    def __init__(self, at: float = 0.5): ...\n"
+    ids = set()
+    for unused in ('("min_learning_rate",)', "()", '("epochs",)'):
+        file.write_text(body.format(unused))
+        registry.add_plugin(file)
+        try:
+            if "epochs" in unused:
+                with pytest.raises(InputError, match="schedule half: unused names 'epochs'"):
+                    Recipe(schedule="half")
+                continue
+            recipe = Recipe(schedule="half(at=0.3)")
+            ids |= {recipe.id, Recipe(schedule="half(at=0.3)", min_learning_rate=0).id}
+            assert ("min_learning_rate" in recipe.unused) == (unused != "()")
+        finally:
+            registry.forget_plugin(file)
+    assert len(ids) == 3
+
+
+def test_values_beside_which_others_change_nothing():
+    idle = {"mix_probability": 0.3, "mix_switch_probability": 0.3}
+    assert Recipe(**idle).id == Recipe(mixup=1, mix_probability=0).id == Recipe().id
+    assert Recipe(mixup=0.8, mix_switch_probability=0.3).id == Recipe(mixup=0.8).id
+    ids = {
+        Recipe(mixup=0.8, cutmix=1, **more).id
+        for more in ({}, *({name: value} for name, value in idle.items()))
+    }
+    assert len(ids) == 3
+
+
 def test_id_depends_on_every_field():
     other = {
         "epochs": 31,
@@ -56,8 +122,19 @@ def test_id_depends_on_every_field():
         "precision": "32-true",
         "weight_init": "lecun_normal",
         "zero_init_residual": False,
+        "optimizer": "adamw(eps=1e-7)",
+        "layer_decay": 0.9,
+        "ema": 0.9,
+        "accumulate_batches": 2,
+        "early_stopping": 3,
+        "mixup": 0.2,
+        "cutmix": 0.2,
+        "repeats": 2,
+        "test_image_size": 32,
     }
-    assert set(other) == {field.name for field in dataclasses.fields(Recipe)}
+    # The others count beside these (above), or name parts.
+    others = {"schedule", "augmentations", "mix_probability", "mix_switch_probability"}
+    assert {*other} | others == {field.name for field in fields(Recipe)}
     ids = {Recipe.from_dict({name: value}).id for name, value in other.items()}
     assert len(ids | {Recipe().id}) == len(other) + 1
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe import Recipe, check_fit
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_fit
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.spec.variant import Variant
 

@@ -29,12 +29,10 @@ VARIANT = Variant.from_dict(
 
 def test_what_must_not_decay_does_not():
     model = HybridSwin(VARIANT)
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    decayed, kept = parameter_groups(model, 0.05)
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.05, 0.0)
-    decayed_names = {names[p] for p in decayed["params"]}
-    kept_names = {names[p] for p in kept["params"]}
-    assert decayed_names | kept_names == set(names.values())
+    decayed, kept = parameter_groups(model, Recipe(weight_decay=0.05))
+    assert (decayed.weight_decay, kept.weight_decay) == (0.05, 0.0)
+    decayed_names, kept_names = decayed.parameters.keys(), kept.parameters.keys()
+    assert decayed_names | kept_names == {name for name, _ in model.named_parameters()}
     assert not decayed_names & kept_names
     for name, parameter in model.named_parameters():
         by_hand = name.endswith(("bias", "temperature", "bias_table")) or "norm" in name
@@ -47,8 +45,8 @@ def test_what_must_not_decay_does_not():
 def test_a_model_without_exemptions_and_frozen_parameters():
     model = torch.nn.Linear(3, 2)
     model.bias.requires_grad_(False)
-    (only,) = parameter_groups(model, 0.1)
-    assert only["params"] == [model.weight]
+    (only,) = parameter_groups(model, Recipe(weight_decay=0.1))
+    assert only.parameters == {"weight": model.weight}
 
 
 def rates(recipe, steps_per_epoch):

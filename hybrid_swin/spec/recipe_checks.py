@@ -1,0 +1,51 @@
+"""What a recipe cannot do with a network, and what it can do though it is hardly meant."""
+
+from collections.abc import Iterable
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
+
+
+def check_fit(variant: Variant, recipe: Recipe) -> None:
+    """Raise InputError where the recipe cannot train this network as it says.
+
+    A random shift must leave something of the image, and the warm-up must end with the training;
+    the default warm-up may be longer than a very short training, which then is all warm-up.
+    """
+    side = min(variant.image_size)
+    if recipe.shift >= side:
+        raise InputError(
+            f"recipe.shift {recipe.shift} moves images of {side} pixels out of sight; give less "
+            f"than {side}"
+        )
+    most = max(recipe.epochs, Recipe.warmup_epochs)
+    if recipe.warmup_epochs > most and "warmup_epochs" not in recipe.unused:
+        raise InputError(
+            f"recipe.warmup_epochs {recipe.warmup_epochs:g} does not end within recipe.epochs "
+            f"{recipe.epochs}; give at most {most:g}"
+        )
+
+
+def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
+    """What recipes ask for that a training can do, and is hardly meant, a sentence each.
+
+    ``images`` are those of an epoch, if known.
+    """
+    recipes, notes = list(recipes), []
+    batch = max(recipe.batch_size for recipe in recipes)
+    if images is not None and batch > images:
+        notes.append(
+            f"recipe.batch_size {batch} is more than the {images} images of an epoch: each epoch "
+            "is one step"
+        )
+    warmed = [recipe for recipe in recipes if "warmup_epochs" not in recipe.unused]
+    if not warmed:
+        return notes
+    longest = max(warmed, key=lambda recipe: recipe.warmup_epochs / recipe.epochs)
+    if longest.warmup_epochs >= longest.epochs:
+        notes.append(
+            f"recipe.warmup_epochs {longest.warmup_epochs:g} does not end before recipe.epochs "
+            f"{longest.epochs}: the learning rate rises to the end and never falls"
+        )
+    return notes

@@ -12,6 +12,7 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
+from search.comparison.design.claims import check_claims
 from search.comparison.design.latency_match import LatencyMatch
 from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
 from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
@@ -64,6 +65,7 @@ def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | 
         follow = _follower(first_weights) if settings.follow_source else None
         plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
+    check_claims(settings, plan.entries)
     check_objective(settings, plan.entries[0].variant.num_classes)
     if plan.init.file:  # no worker need find out that an arm cannot take them
         arms: dict[Variant, str] = {}

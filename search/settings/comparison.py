@@ -8,6 +8,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import RANGES
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.training.metric_facts import facts_of
+from search.settings.claims import ClaimSettings
 from search.settings.experiment import (
     MOST_SEEDS,
     ExperimentSettings,
@@ -119,9 +120,12 @@ class ComparisonSettings(ExperimentSettings):
             metric's unit else; then arms can be shown equal.
         primary: the one question that gets 5% of its own; the others share another 5%.
         milestone: a score on validation; the table reports the steps until an arm first reaches it.
+        published: differences that papers report, each judged beside this comparison's own:
+            reproduced, contradicted, or underpowered. They may change at any start; nothing is
+            trained again.
     """
 
-    free: ClassVar[tuple[str, ...]] = (*ExperimentSettings.free, "seeds")
+    free: ClassVar[tuple[str, ...]] = (*ExperimentSettings.free, "seeds", "published")
     clearable: ClassVar[tuple[str, ...]] = ("baseline",)
 
     name: str = "comparison"
@@ -139,6 +143,7 @@ class ComparisonSettings(ExperimentSettings):
     equivalence: Annotated[float | None, Range(0, 1000, open_below=True)] = None
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     milestone: Annotated[float | None, Range(-1e6, 1e6)] = None
+    published: tuple[ClaimSettings, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -149,6 +154,7 @@ class ComparisonSettings(ExperimentSettings):
                 "could be concluded; give at least 3, and 5 or more for a claim"
             )
         self._check_size()
+        self._check_claims()
         if self.primary.against and not self.primary.arm:
             raise InputError("primary.against needs primary.arm, the arm that is compared with it")
         if not self.match.by:
@@ -172,6 +178,16 @@ class ComparisonSettings(ExperimentSettings):
                 "weights; give match.by control (or none), which keeps the widths"
             )
 
+    def _check_claims(self) -> None:
+        """Raise InputError for a published difference that the objective cannot have."""
+        for claim in self.published:
+            for name, size in (("difference", claim.difference), ("margin", claim.margin)):
+                if size is not None and self.scale == 100.0 and abs(size) > self.scale:
+                    raise InputError(
+                        f"published: {name} {size:g} of arm {claim.arm!r} is more than 100 points; "
+                        f"{self.objective.monitor} is a share, so give percentage points"
+                    )
+
     def _check_size(self) -> None:
         """Raise InputError for labels that no table holds, or for more trainings than a folder."""
         for index, arm in enumerate(self.arms):
@@ -193,6 +209,10 @@ class ComparisonSettings(ExperimentSettings):
     @property
     def margin(self) -> float | None:
         """The difference that counts as none, in the objective's own unit."""
+        return None if self.equivalence is None else self.equivalence / self.scale
+
+    @property
+    def scale(self) -> float:
+        """How many units of settings make one of the objective: 100 points make a share of 1."""
         facts = facts_of(self.objective.monitor)
-        points = facts is not None and facts.in_percent
-        return self.equivalence / 100 if self.equivalence and points else self.equivalence
+        return 100.0 if facts is not None and facts.in_percent else 1.0

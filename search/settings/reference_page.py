@@ -25,6 +25,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.options import explained_arguments, explained_fields
+from search.settings.claims import ClaimSettings
 from search.settings.comparison import (
     ArmSettings,
     ComparisonSettings,
@@ -72,6 +73,7 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("A comparison: arms", "arms[].", ArmSettings),
     ("A comparison: equal cost", "match.", MatchSettings),
     ("A comparison: the primary question", "primary.", PrimarySettings),
+    ("A comparison: what papers report", "published[].", ClaimSettings),
     ("Data", "data.", DataSettings),
     ("The network", "variant.", Variant),
     ("The network: a stage", "variant.stages[].", Stage),

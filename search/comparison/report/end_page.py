@@ -10,6 +10,7 @@ from rich.text import Text
 from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
+from search.comparison.report.claims import claim_table
 from search.comparison.report.rows import MARKS, Line, heads_of, lines_of
 from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
@@ -18,6 +19,7 @@ from search.comparison.results.doubts import top_cautions
 from search.leaderboard.end.layout import NARROW, footnotes, print_page, table_for
 from search.statistics.formatting import unit
 
+_CLAIMS = 4  # published differences on the page
 _COLUMNS = ("arm", "place", "score", "difference", "p", "macs", "marks")
 _SHORT = {
     "^": "still improving: left out",
@@ -67,7 +69,9 @@ def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int
     marks = "".join(line.marks for line in visible_lines)
     hidden = ["p (Holm)"] * ("p" not in names)
     return Group(
-        table, *footnotes(MARKS | _SHORT, marks, len(lines) - len(visible_lines), "line", hidden)
+        *claim_table(comparison, _CLAIMS),
+        table,
+        *footnotes(MARKS | _SHORT, marks, len(lines) - len(visible_lines), "line", hidden),
     )
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from hybrid_swin.errors.plain_text import latex, markdown, unbroken
 from hybrid_swin.system.console import Console
+from search.comparison.report.claims import claim_heads, claim_lines, claim_table
 from search.comparison.report.rows import MARKS, Line, heads_of, interval_note, lines_of
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
@@ -42,7 +43,9 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     notes = [";  ".join(used), interval_note(comparison, "better" in heads)]
     notes.append(left_out_text(gone, _WIDE))
     return Group(
-        *(Text(answer(comparison), style="bold"), Text(), table),
+        *(Text(answer(comparison), style="bold"), Text()),
+        *claim_table(comparison),
+        table,
         *(Text(f"  {note}", style="dim") for note in notes if note),
         *(Text(), listing("-", conclusions(comparison))),
     )
@@ -75,7 +78,22 @@ def to_markdown(comparison: Comparison) -> str:
     legend = _legend(lines)
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     note = [markdown(interval_note(comparison, True)), ""]
-    return "\n".join([*table, "", *note, *marks, *items]) + "\n"
+    return "\n".join([*_published(comparison), *table, "", *note, *marks, *items]) + "\n"
+
+
+def _published(comparison: Comparison) -> list[str]:
+    """The table of published differences as Markdown; nothing if there are none."""
+    lines = claim_lines(comparison)
+    heads = claim_heads(lines)
+    rows = [[markdown(getattr(line, name)) for name in heads] for line in lines]
+    return [
+        f"**{markdown(comparison.name)}: published differences beside these**",
+        "",
+        f"| {' | '.join(heads.values())} |",
+        "|" + "|".join("--:" if name in ("published", "own") else "---" for name in heads) + "|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ] * bool(lines)
 
 
 def to_latex(comparison: Comparison) -> str:

@@ -1,8 +1,9 @@
 """The answer of a comparison in one sentence, with its doubt.
 
-The primary question first, if there is one; then what is ahead of its reference or behind it; what
-the controls credit the gain to; and what all of it is conditional on. Arms that were still
-improving, lost a seed or guess are left out, as in the conclusions.
+What became of published differences, if there are any, is a sentence before it. Then the primary
+question, if there is one; then what is ahead of its reference or behind it; what the controls
+credit the gain to; and what all of it is conditional on. Arms that were still improving, lost a
+seed or guess are left out, as in the conclusions.
 """
 
 import math
@@ -11,6 +12,7 @@ from statistics import median
 
 from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.arms import SIZE
+from search.comparison.report.claims import summary
 from search.comparison.report.rows import margin_text
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
@@ -29,14 +31,15 @@ Question = tuple[ArmResult, Versus]
 
 
 def answer(comparison: Comparison) -> str:
-    """What the comparison found, in one sentence."""
+    """What the comparison found, in one sentence; another one before it on what was published."""
     if max((result.seeds for result in comparison.results), default=0) < 2:
         return (
             "Nothing is concluded: no arm has two completed trainings over seeds, and a single one "
             "gives no interval."
         )
     clauses = [*_primary(comparison), *_differences(comparison)]
-    return f"{capital('; '.join(clauses))} ({_given(comparison)})."
+    sentence = f"{capital('; '.join(clauses))} ({_given(comparison)})."
+    return f"{summary(comparison)} {sentence}".lstrip()
 
 
 def spoken_of(comparison: Comparison) -> list[Question]:

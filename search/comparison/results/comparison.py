@@ -16,6 +16,7 @@ from hybrid_swin.system.files import DamagedFileError, json_ready
 from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.plan import ComparisonPlan, is_primary
 from search.comparison.results.arm_result import ArmResult
+from search.comparison.results.claims import JudgedClaim, claim_cells, conditions_of, judge_claims
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
 from search.leaderboard.board import MEASURED
@@ -71,6 +72,8 @@ class Comparison:
         damaged: what could not be read, and what follows, one sentence each.
         cut: what a time limit cost, in a sentence; in no file.
         in_parts: arms whose batch norm saw micro-batches, since memory ran out; in no file.
+        published: what papers report, with verdicts; in files only if there is any.
+        conditions: the data and the epochs that verdicts are conditional on; in no file.
     """
 
     name: str
@@ -95,6 +98,8 @@ class Comparison:
     damaged: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     in_parts: tuple[str, ...] = ()
+    published: tuple[JudgedClaim, ...] = ()
+    conditions: str = ""
 
     @classmethod
     def from_folder(cls, folder: Path, plan: ComparisonPlan) -> Self:
@@ -142,6 +147,8 @@ class Comparison:
                     if any(result.batch_norm_in_parts for _, result in arm.runs)
                 )
             ),
+            published=judge_claims(settings, results),
+            conditions=conditions_of(plan),
             damaged=(
                 *notes_on(damaged, folder),
                 *lost_looks,
@@ -191,6 +198,7 @@ class Comparison:
         """Hash over every digit except what a clock or a memory gauge measured, and the name."""
         content = self.to_dict()
         del content["name"], content["schema_version"]
+        content.pop("published", None)  # what is published changes no result
         for result in content["results"]:
             for name in MEASURED:
                 result.pop(name, None)  # arms have not all that rows of a study have
@@ -201,7 +209,9 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        del content["cut"], content["in_parts"]
+        del content["cut"], content["in_parts"], content["conditions"]
+        if not self.published:
+            del content["published"]
         for result, plain in zip(self.results, content["results"], strict=True):
             for versus in filter(None, (plain["versus"], *plain["controls"])):
                 del versus["estimate"]
@@ -233,7 +243,8 @@ class Comparison:
                 for name in versus_columns:
                     head = "shared_seeds" if name == "seeds" else name
                     row[head] = getattr(versus, name, None)
-                rows.append(row | {"verdict": versus.verdict if versus else None})
+                row["verdict"] = versus.verdict if versus else None
+                rows.append(row | claim_cells(self.published, against))
         return RowTable(list(rows[0]), rows, _VISIBLE_COLUMNS)
 
     def to_csv(self) -> str:

@@ -8,6 +8,7 @@ improving, or lost a seed, are named and kept out.
 from collections.abc import Sequence
 
 from search.comparison.design.arms import SIZE
+from search.comparison.report.claims import claim_sentences
 from search.comparison.report.rows import margin_text, primary_text
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
@@ -49,6 +50,7 @@ def conclusions(comparison: Comparison) -> list[str]:
         *about_looks(comparison.planned, comparison.looked, comparison.pending),
         *waiting(comparison),
         *left_out(comparison),
+        *claim_sentences(comparison),
         *_primary(comparison),
         *concluded,
         *cost_conclusions(comparison),

@@ -1,0 +1,111 @@
+"""Whether a comparison reproduces a published difference: the rules.
+
+I is the interval of a difference that holds together with all others of the comparison. It excludes
+0 exactly where the difference is shown after Holm. Signs are such that more is better; p is the
+published difference, m the margin.
+
+    published      reproduced               contradicted       underpowered
+    a size p       p in I, 0 not in I       p not in I         p and 0 in I
+    equal, m       I within -m and m        I beyond m         I reaches over m
+    better         shown better             shown worse        not shown different
+    worse          shown worse              shown better       not shown different
+    not worse, m   I above -m               I below -m         I reaches over -m
+
+A size that is contradicted may have the same direction, smaller or larger, or the other direction;
+if 0 is in I, no difference is shown and p is excluded. What is underpowered says how many seeds
+would have shown it four times in five (`needed_seeds`), and if no number of seeds would, about how
+many test images.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search.comparison.results.differences import Versus
+from search.settings.claims import ClaimSettings
+from search.statistics.needed_seeds import Spread, images_to_find, seeds_to_equal, seeds_to_find
+
+ClaimVerdict = Literal["reproduced", "contradicted", "underpowered", "no verdict"]
+Direction = Literal["", "same, smaller", "same, larger", "other", "none shown", "too large"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with what it says beside.
+
+    Args:
+        verdict: by the rules above.
+        direction: of what is contradicted, against what was published.
+        seeds: that would show what was published; None if it is not underpowered, if no number
+            does, or if no size was published.
+        images: test images that it would take, if no number of seeds does.
+    """
+
+    verdict: ClaimVerdict
+    direction: Direction = ""
+    seeds: int | None = None
+    images: int | None = None
+
+
+def judge(claim: ClaimSettings, versus: Versus, scale: float) -> Judgement:
+    """The verdict on a claim.
+
+    Args:
+        claim: what was published.
+        versus: the comparison's own difference, with its interval.
+        scale: how many units of the claim make one of the objective: 100 points a share of 1.
+
+    Raises:
+        ValueError: a difference without an interval.
+    """
+    if versus.low is None or versus.high is None:
+        raise ValueError(f"no interval of {claim.arm} against {versus.against}")
+    if claim.order in ("better", "worse"):
+        return _of_order(claim.order, versus)
+    if claim.margin is not None:
+        return _of_margin(claim, versus, claim.margin / scale)
+    return _of_size((claim.difference or 0.0) / scale, versus)
+
+
+def _of_size(published: float, versus: Versus) -> Judgement:
+    low, high = versus.low or 0.0, versus.high or 0.0
+    excludes_0 = versus.verdict in ("better", "worse")
+    if low <= published <= high:
+        if excludes_0:
+            return Judgement("reproduced")
+        spread = spread_of(versus)
+        seeds = seeds_to_find(published, spread)
+        return Judgement(
+            "underpowered", "", seeds, None if seeds else images_to_find(published, spread)
+        )
+    if not excludes_0:
+        return Judgement("contradicted", "none shown")
+    if (versus.difference or 0.0) * published < 0:
+        return Judgement("contradicted", "other")
+    smaller = abs(versus.difference or 0.0) < abs(published)
+    return Judgement("contradicted", "same, smaller" if smaller else "same, larger")
+
+
+def _of_order(order: str, versus: Versus) -> Judgement:
+    if versus.verdict == order:
+        return Judgement("reproduced")
+    if versus.verdict in ("better", "worse"):
+        return Judgement("contradicted", "other")
+    return Judgement("underpowered")  # without a size, nothing tells how many seeds would do
+
+
+def _of_margin(claim: ClaimSettings, versus: Versus, margin: float) -> Judgement:
+    ends = sorted(versus.sign * end for end in (versus.low or 0.0, versus.high or 0.0))
+    low, high = ends
+    one_sided = claim.order == "not_worse"
+    if -margin < low and (one_sided or high < margin):
+        return Judgement("reproduced")
+    if high < -margin or (low > margin and not one_sided):
+        return Judgement("contradicted", "other" if one_sided else "too large")
+    seeds = seeds_to_equal(margin, spread_of(versus), 1 if one_sided else 2)
+    return Judgement("underpowered", "", seeds)
+
+
+def spread_of(versus: Versus) -> Spread:
+    """The error of a difference, and the level that its interval holds at."""
+    v = versus.item_part if versus.items else 0.0
+    return Spread(versus.seeds, versus.seed_part, v, versus.items, 1 - versus.confidence)

@@ -1,0 +1,85 @@
+import io
+from dataclasses import replace
+
+import pytest
+
+from hybrid_swin.system.console import Console
+from search.comparison.report.claims import claim_sentences, summary
+from search.comparison.report.end_page import print_end
+from search.comparison.report.tables import to_markdown
+from search.comparison.results.claims import JudgedClaim
+from search.settings.claims import ClaimSettings
+
+SIZE = ClaimSettings("+a", "A, Table 1", difference=1.1, metric="ImageNet-1K top-1", n=3, sd=0.2)
+EQUAL = ClaimSettings("+a", "B, Table 2", difference=0, margin=0.5)
+ORDER = ClaimSettings("+a", "C, Figure 1", order="better")
+OWN = {"difference": 0.008, "low": -0.002, "high": 0.018, "seeds": 5, "images": 360}
+
+
+def judged(claim=SIZE, **values):
+    return JudgedClaim(claim, "", "macs", "base", **{**OWN, **values})
+
+
+@pytest.fixture
+def comparison(fake, tmp_path):
+    made = fake.Made(tmp_path / "made", fake.settings(name="made")).fill()
+    return lambda *claims: replace(made.read(), published=claims, conditions="digits, 30 epochs")
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (
+            judged(verdict="reproduced", low=0.002),
+            "A, Table 1 (+a against base: +1.1 points on ImageNet-1K top-1 [sd 0.2, 3 runs]): "
+            "reproduced: here +0.8 points [+0.2, +1.8] (digits, 30 epochs, 5 seeds, 360 test "
+            "images, matched by MACs).",
+        ),
+        (
+            judged(verdict="contradicted", direction="same, smaller"),
+            "the direction is the same, the size smaller",
+        ),
+        (judged(verdict="contradicted", direction="other"), "the direction is the other one"),
+        (
+            judged(verdict="underpowered", seeds_needed=12),
+            "the interval holds 0 and the published difference; 12 seeds would show it four times "
+            "in five",
+        ),
+        (judged(verdict="underpowered", seeds_needed=4), "add seeds"),
+        (
+            judged(verdict="underpowered", images_needed=1400),
+            "no number of seeds would do: it takes about 1,400 test images, and there are 360",
+        ),
+        (
+            judged(EQUAL, verdict="underpowered", seeds_needed=12),
+            "the interval reaches over the margin of 0.5 points; 12 seeds",
+        ),
+        (judged(ORDER, verdict="underpowered"), "no size was published"),
+        (judged(why="+a has lost a seed"), "): no verdict, since +a has lost a seed."),
+    ],
+)
+def test_a_verdict_says_what_it_rests_on(comparison, claim, said):
+    (sentence,) = claim_sentences(comparison(claim))
+    assert said in sentence
+
+
+def test_the_summary_comes_first(comparison, tmp_path):
+    none = comparison()
+    assert summary(none) == ""
+    one = comparison(judged(verdict="reproduced"))
+    assert summary(one) == "The published difference is reproduced (+a [A, Table 1])."
+    both = comparison(
+        judged(verdict="reproduced"),
+        judged(EQUAL, verdict="contradicted", direction="too large"),
+    )
+    assert summary(both) == (
+        "Of 2 published differences 1 is reproduced (+a [A, Table 1]); 1 is contradicted "
+        "(+a [B, Table 2]: beyond the margin)."
+    )
+    text = io.StringIO()
+    print_end(both, tmp_path, Console(file=text, width=120, force_terminal=False))
+    page = text.getvalue()
+    assert page.startswith("Of 2 published differences")
+    assert "equal within 0.5" in page and "B, Table 2" in page
+    assert len(page.splitlines()) <= 25
+    assert "| +a against base | equal within 0.5 | +0.8 [-0.2, +1.8] |" in to_markdown(both)

@@ -11,6 +11,7 @@ from typing import ParamSpec
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hybrid_swin.network.tracing import is_plain
 from hybrid_swin.spec.window_rules import Grid
@@ -32,6 +33,19 @@ def partition(x: Tensor, window: Grid, strided: bool = False) -> Tensor:
         return x.permute(0, 2, 4, 1, 3, 5).flatten(3, 4).flatten(1, 2)
     x = torch.unflatten(torch.unflatten(x, 2, (-1, ww)), 1, (-1, wh))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def partition_overlapping(x: Tensor, window: Grid, margin: Grid) -> Tensor:
+    """Cut a map into windows with what lies within a margin around each. -> (B, G, M, C).
+
+    Beyond the map there are zeros, as ``torch.nn.Unfold`` pads. Without a margin: ``partition``.
+    """
+    if not any(margin):
+        return partition(x, window)
+    x = F.pad(x, (0, 0, margin[1], margin[1], margin[0], margin[0]))
+    for axis, (side, around) in enumerate(zip(window, margin, strict=True), start=1):
+        x = x.unfold(axis, side + 2 * around, side)
+    return x.permute(0, 1, 2, 4, 5, 3).flatten(3, 4).flatten(1, 2)
 
 
 def merge(windows: Tensor, window: Grid, size: Grid, strided: bool = False) -> Tensor:
@@ -96,6 +110,16 @@ def padding_mask(
     return partition(mask, window, strided)[0].transpose(1, 2)
 
 
+@_made_once
+def overlapping_padding_mask(
+    size: Grid, whole: Grid, window: Grid, margin: Grid, device: torch.device
+) -> Tensor:
+    """The same for windows that reach beyond themselves: over the map's borders too. (G, 1, M)."""
+    below, right = (torch.arange(w, device=device) < s for w, s in zip(whole, size, strict=True))
+    real = (below[:, None] & right[None, :]).to(torch.float32)[None, :, :, None]
+    return (1 - partition_overlapping(real, window, margin)[0].transpose(1, 2)) * PADDING
+
+
 def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor:
     """Region 0, 1 or 2 of each position: the last window holds what was rolled around."""
     position = torch.arange(size, device=device)
@@ -105,16 +129,29 @@ def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor
 
 
 @_made_once
-def relative_position_index(window: Grid, table: Grid, device: torch.device) -> Tensor:
-    """Row of the bias table for each pair of tokens. (N, N), N tokens of ``window``.
+def relative_position_index(
+    window: Grid, table: Grid, device: torch.device, margin: Grid = (0, 0)
+) -> Tensor:
+    """Row of the bias table for each pair of tokens. (N, M), N tokens of ``window``.
 
-    ``table`` is the window that the table was made for; a smaller window reads its middle.
+    ``table`` is the window that the table was made for; a smaller window reads its middle. The M
+    keys are the window's tokens and those within ``margin`` around it.
     """
-    y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in window), indexing="ij")
-    y, x = y.flatten(), x.flatten()
-    dy = y[:, None] - y[None, :] + table[0] - 1
-    dx = x[:, None] - x[None, :] + table[1] - 1
+    y, x = _positions(window, (0, 0), device)
+    key_y, key_x = _positions(window, margin, device)
+    dy = y[:, None] - key_y[None, :] + table[0] - 1
+    dx = x[:, None] - key_x[None, :] + table[1] - 1
     return dy * (2 * table[1] - 1) + dx
+
+
+def _positions(window: Grid, margin: Grid, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the tokens of a window, with those within a margin around it."""
+    axes = (
+        torch.arange(-around, side + around, device=device)
+        for side, around in zip(window, margin, strict=True)
+    )
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    return y.flatten(), x.flatten()
 
 
 @_made_once

@@ -22,7 +22,7 @@ from hybrid_swin.spec.registry import PartKind
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
 DEFAULT_FUSION = "sum"
-WINDOWED = "w_msa", "sw_msa", "grid"
+WINDOWED = "w_msa", "sw_msa", "grid", "overlap"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 LONGEST_WORD = 1_000  # characters; beyond any block

@@ -6,6 +6,7 @@ knows what they do.
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
@@ -17,7 +18,7 @@ from hybrid_swin.spec.block_words import (
     Part,
     window_layout,
 )
-from hybrid_swin.spec.window_rules import Grid, Window, sides_of, window_of
+from hybrid_swin.spec.window_rules import Grid, Window, overlap_margin, sides_of, window_of
 
 
 def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int) -> BlockWord:
@@ -50,6 +51,8 @@ def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
         return _covering(part, "width", grid) if mixes else _without(part, "width")
     if part.name not in WINDOWED:
         return part
+    if part.name == "overlap":
+        return _overlap_on_map(part, grid, window_size)
     laid = window_layout(part, grid, window_size)
     for key, value in part.options:
         less = _without(part, key)
@@ -109,6 +112,26 @@ def _covering(part: Part, key: str, grid: Grid) -> Part:
         return part
     others = _without(part, key).options
     one = () if enough[0] == option.default else ((key, enough[0]),)
+    return Part(part.name, tuple(sorted((*others, *one))))
+
+
+def _overlap_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
+    """Shares of a window that give the same margins are the same; without any it is `w_msa`."""
+    share = registry.describe("branch", "overlap").options["overlap"]
+    laid = window_layout(part, grid, window_size)
+
+    def margin(overlap: Any) -> Grid:
+        return overlap_margin(laid.window, float(overlap))
+
+    if laid.window == grid:  # one window, and nothing beyond it
+        part = _without(part, "mask_padding")
+    given: Any = part.kwargs.get("overlap", share.default)
+    others = _without(part, "overlap").options
+    if not any(margin(given)):
+        return branch_on_map(Part("w_msa", others), grid, window_size)
+    shares = (share.default, 0.25, 0.75, 1.0, given)
+    first = next(n for n in shares if margin(n) == margin(given))
+    one = () if first == share.default else (("overlap", first),)
     return Part(part.name, tuple(sorted((*others, *one))))
 
 

@@ -6,6 +6,8 @@ maps each has rules of its own, which are options of `w_msa` and `sw_msa`.
 
 from typing import Literal, NamedTuple
 
+from hybrid_swin.errors import InputError
+
 Grid = tuple[int, int]
 Window = int | Grid  # tokens of a window: one number if its sides are equal, else (height, width)
 SmallMap = Literal["shrink", "square", "pad", "fixed"]
@@ -80,6 +82,20 @@ def _order_counts(side: int, whole: int, window: int, shift: int) -> bool:
     """
     halves = whole - side == shift == window - shift
     return bool(shift) and whole != side and not halves
+
+
+def overlap_margin(window: Grid, overlap: float) -> Grid:
+    """How far keys reach beyond a window on each side: half of ``overlap`` windows, rounded.
+
+    Raises InputError for an overlap below 0, or of more than a whole window.
+    """
+    if not 0 <= overlap <= 1:
+        raise InputError(
+            f"overlap: option overlap={overlap:g} is not possible; give a number from 0 (w_msa) to "
+            "1 (keys from a window twice as wide)"
+        )
+    rows, columns = (int(side * overlap / 2 + 0.5) for side in window)
+    return rows, columns
 
 
 def padded(size: Grid, window: Grid) -> Grid:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, Window, linear
+from hybrid_swin.spec.window_rules import lay_windows, sides_of
 
 
 class Branch(nn.Module):
@@ -66,6 +67,15 @@ class Branch(nn.Module):
     def fitted_window(cls, window_size: Window, grid_size: Grid, **options: Any) -> Window:
         """The window as it is on the nominal grid, for maps of other sizes too."""
         return window_size
+
+    @classmethod
+    def table_window(cls, window_size: Window, grid_size: Grid, **options: Any) -> Grid:
+        """The window whose (2h-1)(2w-1) offsets are the rows of its table of position biases."""
+        return lay_windows(grid_size, sides_of(window_size)).window
+
+    def bias_tables(self) -> dict[str, Grid]:
+        """Own tables of position biases by name, with the windows whose offsets are their rows."""
+        return {}
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window and another nominal grid, in place; most branches know neither."""

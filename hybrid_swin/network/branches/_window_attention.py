@@ -184,13 +184,24 @@ class WindowAttention(Branch):
         """The window as it is on the nominal grid."""
         return lay_windows(grid_size, sides_of(window_size), small_map).window
 
+    @classmethod
+    def table_window(
+        cls, window_size: Window, grid_size: Grid, small_map: SmallMap = "shrink", **_: Any
+    ) -> Grid:
+        """The window as it is on the nominal grid."""
+        return lay_windows(grid_size, sides_of(window_size), small_map).window
+
+    def bias_tables(self) -> dict[str, Grid]:
+        """The table of the window, unless biases are continuous."""
+        return {} if self.continuous else {"relative_position_bias_table": self.window}
+
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
         q, k, v, scale = self.heads(x_BGNC)
         if value_gate is not None:
             gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
             v = v * gate_BKD[:, None, :, None, :]
-        return _attention(q, k, v, bias, scale).transpose(2, 3).flatten(3)
+        return attend(q, k, v, bias, scale).transpose(2, 3).flatten(3)
 
     def heads(self, x_BGNC: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
         """Queries, keys and values, each (B, G, K, N, D), and by what to scale their products."""
@@ -266,8 +277,11 @@ def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
     return (wide if length is None else wide * length).to(x.dtype)
 
 
-def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
-    """``softmax(scale q kᵀ + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """``softmax(scale q kᵀ + bias) v``. q (B, G, K, N, D) -> the same; bias (1 or G, K, N, M).
+
+    k and v (B, G, K, M, D) may have more tokens than q.
+    """
     if is_unfused(q) or (torch.is_grad_enabled() and not q.is_cuda and not is_traced()):
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.

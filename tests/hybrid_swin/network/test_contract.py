@@ -9,6 +9,7 @@ from hybrid_swin.spec.block_words import parse
 OPTIONS = [
     "conv(kernel=7)",
     "mdta(depthwise=false)",
+    "overlap(mask_padding=true)",
     "mdta(attention=false)",
     "mdta(attention=false;depthwise=false)",
     "pointwise(ratio=0.5)",

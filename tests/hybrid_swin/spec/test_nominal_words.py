@@ -47,6 +47,11 @@ EQUAL = [
     (f"conv+{MASKED}:cross(padding=both)", f"conv+{MASKED}:cross", {"window": 3}),
     ("pooled(pool=8)", "pooled(pool=7)", {"size": 7}),
     ("pooled(pool=4)", "pooled", {"size": 2}),
+    ("overlap(overlap=0)", "w_msa", {}),
+    ("overlap(mask_padding=true;overlap=0)", MASKED, {"window": 3}),
+    ("overlap(overlap=0.25)", "overlap", {}),
+    ("overlap(overlap=1)", "overlap", {"window": 2}),
+    ("overlap(mask_padding=true)", "overlap", {"window": 9}),
     ("grid", "w_msa", {"window": 1}),
     ("grid(bias=continuous;pretrained_window_size=3)", "w_msa(bias=continuous)", {"window": 1}),
 ]
@@ -59,6 +64,8 @@ DIFFERENT = [
     ("conv+w_msa:cross(padding=both)", "conv+w_msa:cross", {"window": 3}),
     ("pooled(pool=8)", "pooled(pool=7)", {"size": (8, 7)}),
     ("grid", "w_msa", {"window": 2}),
+    ("overlap(overlap=1)", "overlap", {}),
+    ("overlap(mask_padding=true)", "overlap", {}),
 ]
 
 

@@ -142,20 +142,29 @@ def _fit(
         _check_complete(source, target)
         return None
     values, resized = {}, []
-    tables = [name for name in target if name.endswith(TABLE)]
+    tables = _tables(module)
     if any(target[n].shape != source.weights[n].shape for n in target if n not in tables):
         _check_heads(source, target)
         return None
     for name, tensor in source.weights.items():
         if name in tables:
-            window = module.get_submodule(name.removesuffix(TABLE).rstrip(".")).window
-            fitted = _fit_table(tensor, target[name], source.window_of(name), window)  # type: ignore[arg-type]
+            fitted = _fit_table(tensor, target[name], source.window_of(name), tables[name])
             if fitted is not tensor:
                 shapes = tuple(tensor.shape), tuple(fitted.shape)
                 resized.append(Resized(prefix + name, *shapes))
             tensor = fitted
         values[prefix + name] = tensor
     return values, tuple(resized)
+
+
+def _tables(module: nn.Module) -> dict[str, Grid]:
+    """Tables of position biases by name, with the windows whose offsets are their rows."""
+    return {
+        f"{path}.{name}".lstrip("."): window
+        for path, part in module.named_modules()
+        if isinstance(part, Branch)
+        for name, window in part.bias_tables().items()
+    }
 
 
 def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:

@@ -37,9 +37,10 @@ from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.windows import MASKED
-from hybrid_swin.spec.block_words import window_layout
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import Part, window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid
+from hybrid_swin.spec.window_rules import Grid, Window
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
@@ -230,12 +231,20 @@ def _mixer_source(
     if source.variant is not None:
         theirs, word = source.variant, source.variant.block_words[i][j]
         grid, window = theirs.grids[i], theirs.window_sizes[i]
-        windows = tuple(window_layout(part, grid, window).window for part in word.branches)
+        windows = tuple(_table_window(part, grid, window) for part in word.branches)
         return MixerSource(weights, str(word), True, windows[0], windows, others)
     their_window = source.positions.windows.get(block, source.judgement.config.window_at(i))
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
     kind = ("sw_msa" if j % 2 else "w_msa") if plain or source.is_foreign else None
     return MixerSource(weights, kind, source.is_foreign, their_window, others=others)
+
+
+def _table_window(part: Part, grid: Grid, window: Window) -> Grid:
+    """The window whose offsets are the rows of a branch's table; a plug-in's code is not run."""
+    if registry.plugin_hash("branch", part.name):
+        return window_layout(part, grid, window).window
+    its: Grid = registry.load("branch", part.name).table_window(window, grid, **part.kwargs)
+    return its
 
 
 def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:

@@ -54,7 +54,7 @@ class Point:
 def name_of(levels: Mapping[str, Any]) -> str:
     """Levels in words."""
     short = short_names(levels)
-    return ", ".join(f"{short[factor]}={_spell(level)}" for factor, level in levels.items())
+    return ", ".join(f"{short[factor]}={spell_level(level)}" for factor, level in levels.items())
 
 
 def short_names(factors: Iterable[str]) -> dict[str, str]:
@@ -121,7 +121,8 @@ def _set(data: dict[str, Any], path: str, value: Any, where: str) -> None:
     data[last] = value
 
 
-def _spell(level: Any) -> str:
+def spell_level(level: Any) -> str:
+    """A level in words."""
     if isinstance(level, Mapping):
         return "{" + name_of(level) + "}"
     if isinstance(level, list | tuple):

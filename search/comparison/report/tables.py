@@ -9,6 +9,7 @@ from rich.text import Text
 from hybrid_swin.errors.plain_text import latex, markdown, unbroken
 from hybrid_swin.system.console import Console
 from search.comparison.report.claims import claim_heads, claim_lines, claim_table
+from search.comparison.report.effects import effects_note, effects_table
 from search.comparison.report.rows import MARKS, Line, heads_of, interval_note, lines_of
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
@@ -78,7 +79,12 @@ def to_markdown(comparison: Comparison) -> str:
     legend = _legend(lines)
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     note = [markdown(interval_note(comparison, True)), ""]
-    return "\n".join([*_published(comparison), *table, "", *note, *marks, *items]) + "\n"
+    return (
+        "\n".join(
+            [*_published(comparison), *table, "", *note, *marks, *_effects(comparison), *items]
+        )
+        + "\n"
+    )
 
 
 def _published(comparison: Comparison) -> list[str]:
@@ -94,6 +100,21 @@ def _published(comparison: Comparison) -> list[str]:
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
     ] * bool(lines)
+
+
+def _effects(comparison: Comparison) -> list[str]:
+    """The table of effects of factors, where there are factors."""
+    head, *rows = effects_table(comparison) or [[]]
+    if not rows:
+        return []
+    return [
+        f"| {' | '.join(map(markdown, head))} |",
+        f"|---|{'--:|' * (len(head) - 2)}---|",
+        *(f"| {' | '.join(map(markdown, row))} |" for row in rows),
+        "",
+        markdown(effects_note(comparison)),
+        "",
+    ]
 
 
 def to_latex(comparison: Comparison) -> str:

@@ -13,6 +13,7 @@ from statistics import median
 from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.arms import SIZE
 from search.comparison.report.claims import summary
+from search.comparison.report.effects import effects_answer
 from search.comparison.report.rows import margin_text
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
@@ -37,7 +38,7 @@ def answer(comparison: Comparison) -> str:
             "Nothing is concluded: no arm has two completed trainings over seeds, and a single one "
             "gives no interval."
         )
-    clauses = [*_primary(comparison), *_differences(comparison)]
+    clauses = [*_primary(comparison), *_differences(comparison), *effects_answer(comparison)]
     sentence = f"{capital('; '.join(clauses))} ({_given(comparison)})."
     return f"{summary(comparison)} {sentence}".lstrip()
 

@@ -18,6 +18,7 @@ from search.comparison.design.plan import ComparisonPlan, is_primary
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.claims import JudgedClaim, claim_cells, conditions_of, judge_claims
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
+from search.comparison.results.factor_effects import FactorEffect, factor_effects
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
 from search.leaderboard.board import MEASURED
 from search.leaderboard.end.shared_cautions import cut_short
@@ -69,6 +70,7 @@ class Comparison:
         pending: trainings that have not ended.
         mixed: what differs between runs that should not (images, splits, code).
         results: by cell, then matching, then arm.
+        effects: of the factors, over all cells.
         damaged: what could not be read, and what follows, one sentence each.
         cut: what a time limit cost, in a sentence; in no file.
         in_parts: arms whose batch norm saw micro-batches, since memory ran out; in no file.
@@ -95,6 +97,7 @@ class Comparison:
     pending: int
     mixed: tuple[str, ...]
     results: tuple[ArmResult, ...]
+    effects: tuple[FactorEffect, ...] = ()
     damaged: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
     in_parts: tuple[str, ...] = ()
@@ -139,6 +142,12 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.finished_keys}),
             mixed=_mixed(built),
             results=tuple(results),
+            effects=factor_effects(
+                built,
+                1 if settings.objective.mode == "max" else -1,
+                bounds_of(settings.objective.monitor),
+                level,
+            ),
             cut=tuple(cut_short(folder)),
             in_parts=tuple(
                 dict.fromkeys(
@@ -195,9 +204,12 @@ class Comparison:
         return survives(by_matching.get("parameters"), by_matching.get("macs"))
 
     def digest(self) -> str:
-        """Hash over every digit except what a clock or a memory gauge measured, and the name."""
+        """Hash over every digit except what a clock or a memory gauge measured, and the name.
+
+        Effects of factors are computed from the other digits.
+        """
         content = self.to_dict()
-        del content["name"], content["schema_version"]
+        del content["name"], content["schema_version"], content["effects"]
         content.pop("published", None)  # what is published changes no result
         for result in content["results"]:
             for name in MEASURED:
@@ -220,6 +232,10 @@ class Comparison:
             for control, other in zip(result.controls, plain["controls"], strict=True):
                 other["verdict"] = control.verdict
             plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
+        for effect, plain in zip(self.effects, content["effects"], strict=True):
+            del plain["versus"]["estimate"], plain["versus"]["against"], plain["versus"]["cause"]
+            plain["versus"]["verdict"] = effect.versus.verdict
+            plain["name"] = effect.name
         return content
 
     def table(self) -> RowTable:

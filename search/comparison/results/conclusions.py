@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from search.comparison.design.arms import SIZE
 from search.comparison.report.claims import claim_sentences
+from search.comparison.report.effects import effects_conclusions
 from search.comparison.report.rows import margin_text, primary_text
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
@@ -42,6 +43,7 @@ def conclusions(comparison: Comparison) -> list[str]:
         *_differences(comparison),
         *_causes(comparison),
         *survival_conclusions(comparison),
+        *effects_conclusions(comparison),
     ]
     if comparison.given_rates:
         concluded = [f"{GIVEN_RATES}: {sentence}" for sentence in concluded]

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.cost.formulas import load_formulas as load
+from hybrid_swin.cost.formulas import load_gate
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.block_words import BlockWord, Part, arguments_of, gate_of
 from hybrid_swin.spec.stems import conv_layers
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
 from hybrid_swin.spec.window_rules import Window as Window
@@ -152,11 +153,12 @@ def mixer_cost(
 ) -> Cost:
     """The token mixer of one block: its branches, with norms of their own or not, and fusion."""
     makers = [BranchCost(part, window_size, grid_size, norm_branches) for part in word.branches]
-    if len(makers) == 1:
+    if word.is_bare:
         return makers[0](dim, num_heads)
-    fusion = load("fusion", word.joined_by.name)
-    cost: Cost = fusion.cost(dim, num_heads, grid_size, makers, **word.joined_by.kwargs)
-    return cost
+    part, gate = word.joined_by, gate_of(word.joined_by)
+    options = arguments_of("fusion", part)
+    cost: Cost = load("fusion", part.name).cost(dim, num_heads, grid_size, makers, **options)
+    return cost if gate == "none" else cost + load_gate(gate).cost(dim)
 
 
 def count_cost(variant: "Variant") -> Cost:

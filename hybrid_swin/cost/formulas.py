@@ -32,6 +32,14 @@ def load_formulas(kind: PartKind, name: str) -> Any:
     return getattr(module, entry.class_name)
 
 
+def load_gate(name: str) -> Any:
+    """The class of a gate behind a fusion, likewise."""
+    module = "hybrid_swin.network.output_gates"
+    is_loaded = "torch" in sys.modules
+    gates = importlib.import_module(module) if is_loaded else _without_torch(module)
+    return gates.GATES[name]
+
+
 class _Blank:
     """Stands for torch and all that is in it, also as a base class and as a decorator."""
 

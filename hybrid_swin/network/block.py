@@ -10,8 +10,9 @@ from hybrid_swin.cost import Grid, Window
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.network.layers import is_bare, is_unwatched
+from hybrid_swin.network.output_gates import gate_output
 from hybrid_swin.network.whole_batch import for_batch
-from hybrid_swin.spec.block_words import BlockWord
+from hybrid_swin.spec.block_words import BlockWord, arguments_of, gate_of
 from hybrid_swin.spec.registry import load
 from hybrid_swin.spec.stage import Norm
 
@@ -26,10 +27,14 @@ def build_mixer(
 ) -> Branch | Fusion:
     """The module of a block word; a single branch stands bare, so plain Swin's names are timm's."""
     makers = [BranchMaker(part, window_size, grid_size, norm_branches) for part in word.branches]
-    if len(makers) == 1:
+    if word.is_bare:
         return makers[0](dim, num_heads)
-    part = word.joined_by
-    return cast(Fusion, load("fusion", part.name)(dim, num_heads, makers, **part.kwargs))
+    part, gate = word.joined_by, gate_of(word.joined_by)
+    options = arguments_of("fusion", part)
+    mixer = cast(Fusion, load("fusion", part.name)(dim, num_heads, makers, **options))
+    if gate != "none":
+        gate_output(mixer, gate, dim)
+    return mixer
 
 
 class DropPath(nn.Module):

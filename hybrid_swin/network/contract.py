@@ -19,7 +19,7 @@ from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.first_weights import initialise, reset
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import BlockWord, parse
+from hybrid_swin.spec.block_words import GATE, BlockWord, parse
 from hybrid_swin.spec.registry import PartKind
 
 DIM, HEADS, WINDOW = 24, 3, 4
@@ -210,7 +210,7 @@ def decays_what_it_should(word: str) -> None:
 
 def starts_as_base(word: str) -> None:
     """Where ``identity_start`` says yes, the mixer computes its base branch and stays trainable."""
-    if parse(word).fusion is None and len(parse(word).branches) == 1:
+    if parse(word).is_bare:
         return
     for base in range(len(parse(word).branches)):
         mixer = _mixer(word).eval()
@@ -257,14 +257,16 @@ def words_with(kind: PartKind, name: str) -> Iterator[str]:
         for branch in registry.names("branch"):
             yield from _joined("w_msa", branch, name)
         yield from _joined("conv", "identity", name)
+        if GATE in registry.describe("fusion", name).common:
+            yield from _joined("conv", "w_msa", name, f"({GATE}=se)")
         least, most = _counts(name)
         if most >= 3:
             yield f"conv+mdta+w_msa{'+conv' * (least - 3)}:{name}"
 
 
-def _joined(first: str, second: str, fusion: str) -> Iterator[str]:
+def _joined(first: str, second: str, fusion: str, options: str = "") -> Iterator[str]:
     """The two, and more where the fusion wants more; nothing where it cannot join them."""
-    word = f"{first}+{second}{'+conv' * (_counts(fusion)[0] - 2)}:{fusion}"
+    word = f"{first}+{second}{'+conv' * (_counts(fusion)[0] - 2)}:{fusion}{options}"
     with suppress(InputError):
         parse(word)
         yield word

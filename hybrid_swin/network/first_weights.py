@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.network.block import ResidualNorm
 from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.output_gates import OutputGate
 from hybrid_swin.spec.recipe import WeightInit
 
 
@@ -42,7 +43,7 @@ def initialise(
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     for part in module.modules():
-        if isinstance(part, Fusion):
+        if isinstance(part, Fusion | OutputGate):
             part.start()
         elif isinstance(part, ResidualNorm):
             part.start_at(0.0 if zero_init_residual else 1.0)

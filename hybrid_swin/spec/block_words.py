@@ -16,12 +16,14 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec import registry
+from hybrid_swin.spec.options import OptionValue
 from hybrid_swin.spec.part_words import PART, VALUE, without_defaults
 from hybrid_swin.spec.part_words import Part as Part
 from hybrid_swin.spec.registry import PartKind
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
 DEFAULT_FUSION = "sum"
+GATE = "gate"  # an option of every fusion, which stands behind it
 WINDOWED = "w_msa", "sw_msa", "grid", "overlap"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
@@ -49,6 +51,11 @@ class BlockWord:
         """The fusion of several branches, named or not."""
         return self.fusion or Part(DEFAULT_FUSION)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is one branch and nothing else."""
+        return len(self.branches) == 1 and self.fusion is None
+
     def canonical(self) -> "BlockWord":
         """The same network in its one spelling, of which identities are made.
 
@@ -67,7 +74,7 @@ class BlockWord:
 
     def _in_order(self, windows_first: bool = False) -> "BlockWord":
         branches = tuple(without_defaults("branch", b) for b in self.branches)
-        if len(branches) == 1:
+        if self.is_bare:
             return BlockWord(branches)
         fusion = without_defaults("fusion", self.joined_by)
         constants = registry.describe("fusion", fusion.name).constants
@@ -126,17 +133,30 @@ def check_length(text: str, what: str) -> None:
         )
 
 
+def gate_of(fusion: Part) -> str:
+    """The gate behind a fusion, ``none`` if there is none."""
+    is_common = GATE in registry.describe("fusion", fusion.name).common
+    return str(fusion.kwargs.get(GATE, "none")) if is_common else "none"
+
+
+def arguments_of(kind: PartKind, part: Part) -> dict[str, OptionValue]:
+    """The options that the class of a part takes: not those common to all of its kind."""
+    common = registry.describe(kind, part.name).common
+    return {key: value for key, value in part.options if key not in common}
+
+
 def without_idle_fusion(text: str) -> str:
     """``w_msa:gate`` as ``w_msa``, since one branch leaves a fusion nothing to join.
 
-    What is not such a word stays as it is. Raises InputError for a fusion that does not exist.
+    A gate stays, ``w_msa:concat(gate=se)`` as ``w_msa:sum(gate=se)``. What is not such a word stays
+    as it is. Raises InputError for a fusion that does not exist.
     """
     branch, _, joined = text.partition(":")
     fusion = PART.fullmatch(joined)
     if fusion is None or not PART.fullmatch(branch):
         return text
-    _checked("fusion", fusion[1], fusion[2], text)
-    return branch
+    gate = gate_of(_checked("fusion", fusion[1], fusion[2], text))
+    return branch if gate == "none" else f"{branch}:{Part(DEFAULT_FUSION, ((GATE, gate),))}"
 
 
 def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
@@ -167,13 +187,15 @@ def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
     constants = registry.describe("fusion", fusion.name).constants
     count = len(branches)
     least, most = constants.get("min_branches", 2), constants.get("max_branches")
+    if count == 1 and fusion.name == DEFAULT_FUSION and gate_of(fusion) != "none":
+        return  # the gate alone
     if count < least or (most is not None and count > most):
         allowed = f"at least {least}" if most is None else f"{least} to {most}"
         if least == most:
             allowed = f"exactly {least}"
         raise InputError(
             f"block word {word!r}: fusion {fusion.name!r} joins {allowed} branches, "
-            f"the word has {count}"
+            f"the word has {count}" + _single_gate_hint(fusion, count)
         )
     if constants.get("needs_value_gate") and not any(_gates(b.name) for b in branches):
         able = ", ".join(name for name in registry.names("branch") if _gates(name))
@@ -190,6 +212,12 @@ def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
                 f"block word {word!r}: option {key}={value} does not fit {count} branches; "
                 f"write one whole number above 0 for each, for example {key}={example}"
             )
+
+
+def _single_gate_hint(fusion: Part, count: int) -> str:
+    if count > 1 or gate_of(fusion) == "none":
+        return ""
+    return f"; behind one branch write the gate alone, :{DEFAULT_FUSION}({GATE}={gate_of(fusion)})"
 
 
 def _gates(branch: str) -> bool:

@@ -31,7 +31,10 @@ class KindTable:
     contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
     constants: tuple[str, ...] = ()  # class attributes that validation reads
     shared: Mapping[str, str] = field(default_factory=dict)  # abstract classes and their files
+    common: tuple[Option, ...] = ()  # that every part takes, and the builder sees to
 
+
+GATES = "none", "se", "eca", "grn"  # behind any fusion: `network.output_gates`
 
 TABLES: dict[str, KindTable] = {
     "branch": KindTable(
@@ -55,6 +58,7 @@ TABLES: dict[str, KindTable] = {
             "halves_heads",
             "needs_value_gate",
         ),
+        common=(Option("gate", None, GATES, "none"),),
     ),
     "data source": KindTable("data/sources", ("Source",), ()),
     "inspection": KindTable("inspection/methods", ("Inspection",), (), ("needs_labels",)),
@@ -81,6 +85,7 @@ class PartInfo:
     options: Mapping[str, Option]
     constants: Mapping[str, Any] = field(default_factory=dict)
     plugin_hash: str = ""  # of the source, for plug-ins only
+    common: tuple[str, ...] = ()  # of the options, those that the class does not know of
 
     def check_options(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
         """The given options, typed; raises InputError on an unknown, wrong or missing one."""
@@ -154,7 +159,10 @@ def read_part(file: Path, kind: PartKind, is_plugin: bool) -> PartInfo:
                 options = others | _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     hashed = digest(file.read_bytes()) if is_plugin else ""
-    return PartInfo(kind, file.stem, file, node.name, summary, options, constants, hashed)
+    common = {o.name: o for o in TABLES[kind].common if o.name not in options}
+    known = options | common
+    own = file.stem, file, node.name, summary
+    return PartInfo(kind, *own, known, constants, hashed, tuple(common))
 
 
 def digest(source: bytes) -> str:

@@ -16,7 +16,10 @@ from search.cli.options import BlocksOptions
 
 _KINDS: tuple[tuple[PartKind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
-    ("fusion", "Fusions: how branches join, after : in a block word"),
+    (
+        "fusion",
+        "Fusions: how branches join, after : in a block word; gate=se, eca or grn with any of them",
+    ),
     ("data source", "Data sources: data.source in a study"),
     ("inspection", "Inspections: inspect --only NAME"),
     ("augmentation", "Augmentations: recipe.augmentations, a list of words"),
@@ -151,4 +154,5 @@ def _options(entry: PartInfo) -> str:
         f"{o.name}={'required' if o.required else str(o.default).lower()}"
         + (f" ({o.allowed})" if o.choices else "")
         for o in entry.options.values()
+        if o.name not in entry.common
     )

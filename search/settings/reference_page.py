@@ -95,7 +95,8 @@ _WORDS: tuple[tuple[str, registry.PartKind, str], ...] = (
     (
         "Fusions",
         "fusion",
-        "Options stand in brackets: `w_msa+mdta:gate(per=pixel)`.",
+        "Options stand in brackets: `w_msa+mdta:gate(per=pixel)`. Every fusion takes one more, "
+        "`gate`: `none` (the default), `se`, `eca` or `grn`, which stands behind it.",
     ),
     (
         "Augmentations",
@@ -201,6 +202,7 @@ def _word_row(kind: registry.PartKind, name: str) -> Sequence[str]:
     options = (
         f"`{o.name}`: {_option_type(o)} (default {_spelt(o.default)})"
         for o in entry.options.values()
+        if o.name not in entry.common
     )
     return f"`{name}`", _line(entry.summary), "<br>".join(options)
 

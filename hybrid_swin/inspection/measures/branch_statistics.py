@@ -24,6 +24,7 @@ from hybrid_swin.network.fusions.scale import Scale
 from hybrid_swin.network.fusions.selective import Selective
 from hybrid_swin.network.fusions.split import Split
 from hybrid_swin.network.fusions.sum import Sum
+from hybrid_swin.network.output_gates import gate_behind
 
 
 class BranchFacts:
@@ -41,8 +42,8 @@ class BranchFacts:
         """Mean output of a branch, (C,) in float64."""
         return self.totals[index] / self.places
 
-    def add(self, mixer: torch.nn.Module, outs: list[Tensor]) -> None:
-        """Note what the branches gave in one batch."""
+    def add(self, mixer: torch.nn.Module, outs: list[Tensor], factor: Tensor | None = None) -> None:
+        """Note what the branches gave in one batch, with the factor of the gate behind them."""
         self.places += outs[0].shape[:-1].numel()
         for index, out in enumerate(outs):
             self.totals[index] = self.totals[index] + out.sum(dim=(0, 1, 2), dtype=torch.float64)
@@ -50,8 +51,13 @@ class BranchFacts:
         if not isinstance(mixer, Fusion):
             return
         for index, term in enumerate(contributions(mixer, outs) or ()):
-            self.joined[index] += _norms(term)
-        for index, gate in enumerate(gates(mixer, outs) or ()):
+            self.joined[index] += _norms(term if factor is None else term * factor)
+        weights = gates(mixer, outs)
+        if factor is not None and not isinstance(mixer, Cross):
+            weights = [
+                factor * weight for weight in weights or [torch.ones_like(factor)] * len(outs)
+            ]
+        for index, gate in enumerate(weights or ()):
             self.gates[index].append(gate.double())
 
 
@@ -80,13 +86,15 @@ def observe(subject: Subject) -> dict[str, BranchFacts]:
 def _watch(
     branches: list[BranchPlace], facts: BranchFacts, outs: dict[Branch, Tensor]
 ) -> list[Any]:
-    """Hooks on a block, on what its mixer adds to the stream, and on the gates inside ``cross``."""
+    """Hooks on a block, on what its mixer adds to the stream, and on gates in it or behind it."""
     place = branches[0].place
     added: list[Tensor] = []
+    factors: list[Tensor] = []  # of the gate behind the mixer
 
     def note(module: Any, inputs: Any, out: Tensor) -> None:
         height, width = inputs[0].shape[1:3]  # a mixer may pad the map of its branches
-        facts.add(place.mixer, [outs.pop(b.module)[:, :height, :width] for b in branches])
+        given = [outs.pop(b.module)[:, :height, :width] for b in branches]
+        facts.add(place.mixer, given, factors.pop() if factors else None)
         change = np.array(_norms(added.pop()))
         facts.update += (change / np.maximum(_norms(inputs[0]), 1e-30)).tolist()
 
@@ -95,6 +103,13 @@ def _watch(
         source.register_forward_hook(lambda module, inputs, out: added.append(out)),
         place.block.register_forward_hook(note),
     ]
+    behind = gate_behind(place.mixer)
+    if behind is not None:
+
+        def weigh(module: Any, inputs: Any, out: Tensor) -> None:
+            factors.append(module.factors(inputs[0]))
+
+        handles.append(behind.register_forward_hook(weigh))
     if isinstance(place.mixer, Cross):
         size: list[int] = []
 

@@ -52,7 +52,8 @@ class Branches(Inspection):
     - ``joined_share``: the same of the terms that add up to the mixer's output, after gates, scales
       or projection (see ``contributions``);
     - ``update``: ||what the mixer adds|| / ||what it is added to||, of the block as a whole;
-    - ``gate``: the weight that the fusion gives to the branch, where it has such weights.
+    - ``gate``: the weight that the fusion gives to the branch, where it has such weights, times
+      that of a gate behind it (``gate=se``), where there is one.
 
     Ablation puts in place of b_i its mean over images and places, channel by channel, and reads the
     accuracy on the same images: once for each branch alone, once for all branches of one name

@@ -115,7 +115,7 @@ def _block_reasons(variant: Variant, layout: str, is_v2: bool, i: int, j: int) -
     what, place = ("Swin V2s", "behind") if is_v2 else ("plain Swins", "before")
     word, kind = variant.block_words[i][j], "sw_msa" if j % 2 else "w_msa"
     part = word.branches[0]
-    bare = len(word.branches) == 1 and part.name in ("w_msa", "sw_msa")
+    bare = word.is_bare and part.name in ("w_msa", "sw_msa")
     known = {*LAYING, PRETRAINED, *_V2} if is_v2 else set(LAYING)
     others = [name for name, _ in part.options if name not in known]
     if not bare or others or (variant.stages[i].norm == "post") != is_v2:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.block_words import BlockWord, Part, parse
+from hybrid_swin.spec.block_words import GATE, BlockWord, Part, gate_of, parse
 from search.leaderboard.rows.row import Row
 
 SIZE = "size"  # the cause that a `pointwise` branch of equal cost shows
@@ -68,6 +68,10 @@ def _part(text: str, other: str) -> str:
     except InputError:  # of a plug-in that is not there
         return ""
     left, gone = _left(mine, control), _left(control, mine)
+    gate, other_gate = gate_of(mine.joined_by), gate_of(control.joined_by)
+    if gate != other_gate:
+        alone = not left and not gone and _without_gate(mine) == _without_gate(control)
+        return f"gate {gate}" if alone and other_gate == "none" else ""
     if not left and not gone:
         return f"fusion {mine.fusion}" if mine.fusion != control.fusion else ""
     if mine.fusion != control.fusion and len(control.branches) > 1:
@@ -75,6 +79,11 @@ def _part(text: str, other: str) -> str:
     if len(left) != 1 or len(gone) > 1:
         return ""
     return _branch(left[0], gone[0]) if gone else left[0].name
+
+
+def _without_gate(word: BlockWord) -> Part:
+    fusion = word.joined_by
+    return Part(fusion.name, tuple(o for o in fusion.options if o[0] != GATE))
 
 
 def _left(word: BlockWord, other: BlockWord) -> Sequence[Part]:

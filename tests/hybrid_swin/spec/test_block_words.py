@@ -3,7 +3,14 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import BlockWord, Part, parse, without_idle_fusion
+from hybrid_swin.spec.block_words import (
+    BlockWord,
+    Part,
+    arguments_of,
+    gate_of,
+    parse,
+    without_idle_fusion,
+)
 
 ORDERED = '''
 class Chain(Fusion):
@@ -30,6 +37,8 @@ def same(*words):
         ("w_msa", "w_msa"),
         ("w_msa:", "w_msa:"),
         ("+:gate", "+:gate"),
+        ("w_msa:split(gate=none;ratio=1-3)", "w_msa"),
+        ("w_msa:split(gate=se;ratio=1-3)", "w_msa:sum(gate=se)"),  # the gate is not idle
     ],
 )
 def test_a_fusion_behind_one_branch_is_left_out(text, kept):
@@ -95,6 +104,28 @@ WORDS = sorted(
         *(w for name in registry.names("fusion") for w in words_with("fusion", name)),
     }
 )
+
+
+def test_a_gate_behind_a_fusion_is_a_part_of_the_word():
+    assert same("w_msa+mdta", "mdta+w_msa:sum(gate=none)")
+    assert same("w_msa+mdta:sum(gate=se)", "mdta+w_msa:sum(gate=se)")
+    assert not same("w_msa+mdta", "w_msa+mdta:sum(gate=se)")
+    assert not same("w_msa", "w_msa:sum(gate=se)")
+    assert parse("w_msa:sum(gate=se)").spelled() == "w_msa:sum(gate=se)"
+    assert gate_of(parse("w_msa+mdta:split(gate=eca)").joined_by) == "eca"
+    assert gate_of(parse("w_msa+mdta").joined_by) == "none"
+
+
+def test_a_plugin_with_an_option_of_that_name_keeps_its_own(tmp_path):
+    file = tmp_path / "latched.py"
+    file.write_text(
+        "class Latched(Fusion):\n"
+        "    def __init__(self, dim, num_heads, makers, gate: int = 3) -> None: ...\n"
+    )
+    registry.add_plugin(file)
+    fusion = parse("w_msa+conv:latched(gate=5)").joined_by
+    assert arguments_of("fusion", fusion) == {"gate": 5} and gate_of(fusion) == "none"
+    registry.forget_plugin(file)
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -172,6 +203,8 @@ def test_what_is_no_word_is_refused(word):
         ("conv(kernel=3;kernel=5)", "option 'kernel' is given twice"),
         ("mdta(depthwise=true,attention=false)", "separate options by ';', not by ','"),
         ("w_msa:gate", "fusion 'gate' joins at least 2 branches, the word has 1"),
+        ("w_msa:split(gate=se)", r"the word has 1; behind one branch write .* :sum\(gate=se\)"),
+        ("w_msa+conv:sum(gate=sa)", "gate=sa is not possible; give one of none, se, eca, grn"),
         ("w_msa+größe", "must be plain ASCII"),
         ("w_msa\N{FULLWIDTH PLUS SIGN}mdta", "must be plain ASCII"),
         ("conv+pointwise:cross", "none of these has values to gate; join one of .*mdta, .*w_msa"),

@@ -26,11 +26,13 @@ from hybrid_swin.interop.weights.source.positions import position_reasons
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import (
+    GATE,
     LAYING,
     PRETRAINED,
     WINDOWED,
     BlockWord,
     Part,
+    gate_of,
     parse,
     window_layout,
 )
@@ -109,16 +111,22 @@ def _fusion_reason(at: TakenBlock, theirs: BlockWord) -> str:
         return ""
     like = BlockWord(word.branches, theirs.fusion)
     here, there = (word_on_map(w, at.grid, at.window, heads).fusion for w in (word, like))
-    if _acting(here) == _acting(there):
+    starts_without = gate_of(theirs.fusion) == "none"
+    if _acting(here, starts_without) == _acting(there):
         return ""
     return f"branches join by {word.fusion} where the source has {theirs.fusion}"
 
 
-def _acting(fusion: Part | None) -> Part | None:
-    """A fusion without what its first weights are, which the source's replace."""
-    if fusion is None or fusion.name != "scale":
+def _acting(fusion: Part | None, gate_is_new: bool = False) -> Part | None:
+    """A fusion without what its first weights are, which the source's replace.
+
+    Nor with a gate that starts as the identity.
+    """
+    if fusion is None:
         return fusion
-    return Part(fusion.name, tuple(o for o in fusion.options if o[0] != "init"))
+    idle = {"init"} if fusion.name == "scale" else set()
+    idle |= {GATE} if gate_is_new and gate_of(fusion) != "none" else set()
+    return Part(fusion.name, tuple(o for o in fusion.options if o[0] not in idle))
 
 
 def _branch_reason(at: TakenBlock, source: Variant, mine: Part, theirs: Part) -> str:

@@ -1,6 +1,7 @@
 """Which of a mixer's weights a plain attention, or another mixer, can fill."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.report import How, Resized
 from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.output_gates import OUTPUT_GATE, gate_behind
 from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
 from hybrid_swin.spec.block_words import BlockWord, parse
 
@@ -84,9 +86,10 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
             bias table of no window.
     """
     if _may_be(word, source):
-        whole = _fit(source, mixer, "")
+        new = _new_gate(mixer, source)
+        whole = _fit(source, mixer, "", new)
         if whole is not None:
-            return MixerPlan("taken", "", *whole)
+            return MixerPlan("taken", "", whole[0] | new, whole[1])
     if isinstance(mixer, Fusion) and source.is_bare:
         for k in _candidates(word, source.name):
             branch = mixer.branches[k]
@@ -104,7 +107,20 @@ def start_alone(fusion: Fusion, base: int, identity_start: bool) -> str:
         return "an identity start was not asked for"
     if not fusion.identity_start(base):
         return "its fusion cannot start as one of its branches, so the others act at once"
+    gate = gate_behind(fusion)
+    if gate is not None:
+        gate.start()
     return ""
+
+
+def _new_gate(mixer: nn.Module, source: MixerSource) -> dict[str, Tensor]:
+    """The gate behind a mixer where the source has none: at its start, the identity."""
+    gate = gate_behind(mixer)
+    if gate is None or any(name.startswith(f"{OUTPUT_GATE}.") for name in source.weights):
+        return {}
+    gate = deepcopy(gate)
+    gate.start()
+    return {f"{OUTPUT_GATE}.{name}": tensor for name, tensor in gate.state_dict().items()}
 
 
 def _may_be(word: BlockWord, source: MixerSource) -> bool:
@@ -134,10 +150,13 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _fit(
-    source: MixerSource, module: nn.Module, prefix: str
+    source: MixerSource, module: nn.Module, prefix: str, new: Collection[str] = ()
 ) -> tuple[dict[str, Tensor], tuple[Resized, ...]] | None:
-    """A module's values, and which of them were resized; None if names or shapes differ."""
-    target: dict[str, Tensor] = module.state_dict()
+    """A module's values but ``new`` ones, and which of them were resized.
+
+    None if names or shapes differ.
+    """
+    target = {name: tensor for name, tensor in module.state_dict().items() if name not in new}
     if target.keys() != source.weights.keys():
         _check_complete(source, target)
         return None

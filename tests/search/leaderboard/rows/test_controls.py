@@ -27,6 +27,13 @@ def row(*stages, recipe=None, baseline=True, width=32):
         ("w_msa+mdta:gate", "w_msa+pointwise", ""),  # two things at once
         ("w_msa+mdta", "w_msa+mdta", ""),
         ("w_msa+mdta", "w_msa+no_such_plugin", ""),
+        ("w_msa+mdta:split(gate=se)", "w_msa+mdta:split", "gate se"),
+        ("w_msa:sum(gate=se)", "w_msa", "gate se"),
+        ("w_msa+mdta:sum(gate=se)", "w_msa:sum(gate=se)", "mdta"),
+        ("w_msa+mdta:sum(gate=se)", "w_msa", ""),  # a branch and a gate
+        ("w_msa+mdta:sum(gate=se)", "w_msa+mdta:sum(gate=grn)", ""),
+        ("w_msa+mdta:gate(gate=se)", "w_msa+mdta", ""),
+        ("w_msa", "w_msa:sum(gate=se)", ""),
     ],
 )
 def test_the_part_that_a_control_lacks(word, control, cause):

@@ -21,6 +21,7 @@ from hybrid_swin.spec.block_words import BlockWord, Part, arguments_of, gate_of
 from hybrid_swin.spec.stems import conv_layers
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
 from hybrid_swin.spec.window_rules import Window as Window
+from hybrid_swin.spec.window_rules import sides_of
 
 if TYPE_CHECKING:
     from hybrid_swin.spec.stage import Stage
@@ -62,11 +63,10 @@ def linear(tokens: int, inputs: int, outputs: int, bias: bool = True) -> Cost:
     return Cost(inputs * outputs + bias * outputs, tokens * inputs * outputs, tokens * outputs)
 
 
-def depthwise(tokens: int, channels: int, kernel: int, bias: bool = True) -> Cost:
+def depthwise(tokens: int, channels: int, kernel: Window, bias: bool = True) -> Cost:
     """A depthwise k x k convolution of stride 1 that keeps the grid."""
-    return Cost(
-        channels * kernel**2 + bias * channels, tokens * channels * kernel**2, tokens * channels
-    )
+    area = math.prod(sides_of(kernel))
+    return Cost(channels * area + bias * channels, tokens * channels * area, tokens * channels)
 
 
 def convolution(tokens: int, inputs: int, outputs: int, kernel: int, bias: bool = True) -> Cost:

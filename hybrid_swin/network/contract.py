@@ -133,7 +133,7 @@ def starts_anew(word: str) -> None:
     now = {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
     for name, before in (*made.named_parameters(), *made.named_buffers()):
         first = before.flatten()[:1]
-        constant = before.numel() and bool((before == first).all())
+        constant = before.numel() > 1 and bool((before == first).all())
         if not now[name].isfinite().all() or (constant and not (now[name] == first).all()):
             raise ContractError(f"reset_parameters() leaves {name} as it was")
 

@@ -8,11 +8,14 @@ from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
 
 from hybrid_swin.network.tracing import is_plain, sides
+from hybrid_swin.spec.window_rules import Window, sides_of
 
 
-def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
+def depthwise_conv(dim: int, kernel: Window, bias: bool) -> nn.Conv2d:
     """A k x k convolution of each channel alone that keeps the grid (zero padding)."""
-    return nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=bias)
+    height, width = sides_of(kernel)
+    around = height // 2, width // 2
+    return nn.Conv2d(dim, dim, (height, width), padding=around, groups=dim, bias=bias)
 
 
 def convolve(conv: nn.Module, x: Tensor) -> Tensor:
@@ -20,7 +23,8 @@ def convolve(conv: nn.Module, x: Tensor) -> Tensor:
     if x.is_cpu and is_bare(conv, nn.Conv2d):
         conv = cast(nn.Conv2d, conv)
         zeros = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
-        if zeros and min(sides(x)) < conv.kernel_size[0]:
+        (height, width), kernel = sides(x), conv.kernel_size
+        if zeros and (height < kernel[0] or width < kernel[1]):
             # Where the map is smaller than the kernel, oneDNN's backward pass leaves its fast path
             # and takes fifteen times as long; padded beforehand it does not.
             below, right = cast(tuple[int, int], conv.padding)

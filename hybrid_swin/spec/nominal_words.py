@@ -44,11 +44,16 @@ def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int
 
 def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     """A canonical branch without what changes nothing on a map."""
+    attends = part.kwargs.get("attention", True)
     if part.name == "pooled":
         return _covering(part, "pool", grid)
     if part.name == "stripes":
-        mixes = part.kwargs.get("attention", True) or part.kwargs.get("positions", True)
+        mixes = attends or part.kwargs.get("positions", True)
         return _covering(part, "width", grid) if mixes else _without(part, "width")
+    if part.name == "agent":
+        return _covering(part, "agents", grid) if attends else _without(part, "agents")
+    if part.name == "linear" and not attends:
+        return _without(_without(part, "feature"), "rotary")
     if part.name not in WINDOWED:
         return part
     if part.name == "overlap":
@@ -105,7 +110,7 @@ def _without(part: Part, key: str) -> Part:
 
 
 def _covering(part: Part, key: str, grid: Grid) -> Part:
-    """One mean, or stripe, of all tokens is the same, however many it could hold."""
+    """A mean, a stripe or a grid of agents that takes the whole map is the same if it is larger."""
     option = registry.describe("branch", part.name).options[key]
     enough = [n for n in map(int, (option.default, *option.choices)) if n >= max(grid)]
     if part.kwargs.get(key, option.default) not in enough:

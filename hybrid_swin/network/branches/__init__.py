@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid, Window, linear
+from hybrid_swin import cost as costs  # not its `linear`: a branch's file here has that name
+from hybrid_swin.cost import Cost, Grid, Window
 from hybrid_swin.spec.window_rules import lay_windows, sides_of
 
 
@@ -48,7 +49,8 @@ class Branch(nn.Module):
     @classmethod
     def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
         """The share of ``proj`` in ``cost``, which a fusion with its own projection saves."""
-        return linear(grid_size[0] * grid_size[1], dim, dim) if cls.has_projection else Cost()
+        tokens = grid_size[0] * grid_size[1]
+        return costs.linear(tokens, dim, dim) if cls.has_projection else Cost()
 
     def give_up_projection(self) -> None:
         """Leave the last projection to a fusion that has its own."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.tracing import is_unfused
+from hybrid_swin.network.branches import _dot_attention as dot_attention
 
 
 class Pooled(Branch):
@@ -52,15 +52,10 @@ class Pooled(Branch):
         if value_gate is not None:
             v_BMC = v_BMC * value_gate[:, None]
         q, k, v = (
-            torch.unflatten(part, -1, (self.num_heads, -1)).transpose(1, 2)
+            dot_attention.heads(part, self.num_heads)
             for part in (self.q(x).flatten(1, 2), k_BMC, v_BMC)
         )  # (B, K, N or M, D)
-        if is_unfused(q):
-            out_BKND = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
-        else:
-            # Fused in training too, unlike in windows: with no bias to learn every device has a
-            # kernel for it, and the N x M logits of a large map are never written.
-            out_BKND = F.scaled_dot_product_attention(q, k, v)
+        out_BKND = dot_attention.attend(q, k, v)
         return torch.unflatten(out_BKND.transpose(1, 2).flatten(2), 1, x.shape[1:3])
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -78,6 +73,6 @@ class Pooled(Branch):
         """Keys and values cost 1/pool² of what queries cost; the pooling itself counts nothing."""
         tokens = grid_size[0] * grid_size[1]
         means = -(-grid_size[0] // pool) * -(-grid_size[1] // pool)
-        attention = Cost(0, 2 * tokens * means * dim, tokens * (means * num_heads + dim))
+        attention = dot_attention.cost(tokens, means, dim, num_heads)
         queries, others = linear(tokens, dim, dim), linear(means, dim, 2 * dim)
         return queries + others + attention + linear(tokens, dim, dim)

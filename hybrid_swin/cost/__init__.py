@@ -190,8 +190,11 @@ def stem_cost(variant: "Variant", width: int) -> Cost:
 def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cost:
     """Patch merging into stage ``index``, from one width to another."""
     tokens = math.prod(variant.grids[index])
-    norm = layer_norm(after if variant.merging_norm == "post" else 4 * before)
-    return norm + linear(tokens, 4 * before, after, bias=False)
+    inputs = 4 * before if variant.merging == "linear" else before
+    norm = layer_norm(after if variant.merging_norm == "post" else inputs)
+    if variant.merging == "conv":
+        return norm + convolution(tokens, inputs, after, 3)
+    return norm + linear(tokens, inputs, after, bias=False)
 
 
 def blocks_cost(variant: "Variant", index: int, stage: "Stage") -> Cost:

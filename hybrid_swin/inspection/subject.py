@@ -130,7 +130,8 @@ class Subject:
         for stage, layer in enumerate(self.model.layers):
             words = variant.stages[stage].words()
             stride = variant.patch_size * 2**stage
-            middle += stride / 4 if stage else 0.0  # between the two tokens that were merged
+            if stage and variant.merging != "conv":  # which is centred on the first of the two
+                middle += stride / 4
             for index, module in enumerate(cast(nn.Sequential, layer.blocks)):
                 name, block = f"layers.{stage}.blocks.{index}", cast(Block, module)
                 at = stage, index, words[index], stride, middle, grids[stage]

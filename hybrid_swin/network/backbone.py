@@ -13,7 +13,7 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import reset
 from hybrid_swin.network.fusions import Fusion
-from hybrid_swin.network.merging import PatchMerging
+from hybrid_swin.network.merging import make_merging
 from hybrid_swin.network.pretrained_cfg import arguments_after, facts_after
 from hybrid_swin.network.stems import ConvEmbed, PatchEmbed, check_images, check_size
 from hybrid_swin.network.tracing import is_traced
@@ -35,8 +35,7 @@ class Layer(nn.Module):
         self.grad_checkpointing = False
         self.downsample: nn.Module = nn.Identity()
         if index:
-            before = variant.stages[index - 1].width
-            self.downsample = PatchMerging(before, stage.width, variant.merging_norm)
+            self.downsample = make_merging(variant, index)
         self.blocks = nn.Sequential()
         sizes = stage.width, stage.num_heads, variant.window_sizes[index], variant.grids[index]
         for word, rate in zip(variant.block_words[index], drop_paths, strict=True):

@@ -30,8 +30,9 @@ from hybrid_swin.system.yaml_files import read_yaml
 _MOST_MLP_RATIO = 1000  # beyond any network
 MOST_STAGES = 17  # the largest image, 2**16 pixels per side, halved to one token
 
-_OPTIONAL = "merging_norm", "stem"
+_OPTIONAL = "merging_norm", "stem", "merging"
 
+Merging = Literal["linear", "conv", "pool"]
 MergingNorm = Literal["pre", "post"]
 
 
@@ -48,11 +49,15 @@ class Variant:
         mlp_ratio: hidden width of a block's MLP over the block's width.
         stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
         merging_norm: where patch merging normalises: ``pre``, the four tokens before their
-            projection; ``post``, what comes of it, as in Swin Transformer V2.
+            projection; ``post``, what comes of it, as in Swin Transformer V2. Of ``conv`` what it
+            convolves and what comes of it, of ``pool`` likewise what is projected.
         stem: how pixels become tokens: ``patch``, by a projection of each patch alone; ``conv``, by
             3 x 3 convolutions of stride 2, as many as halve the map to ``patch_size``, which must
             be a power of two (of stride 1 for a patch_size of 1), with a layer norm behind each and
             a GELU between.
+        merging: how the map halves between stages: ``linear``, a projection of four neighbours
+            side by side, as in Swin; ``conv``, a 3 x 3 convolution of stride 2; ``pool``, a
+            projection of the largest of four neighbours in each channel.
 
     Raises:
         InputError: a value that no network can have, named with its place and what is allowed.
@@ -70,6 +75,7 @@ class Variant:
     stages: tuple[Stage, ...] = field(default=())
     merging_norm: MergingNorm = "pre"
     stem: Stem = "patch"
+    merging: Merging = "linear"
 
     def __post_init__(self) -> None:
         _freeze(self, "image_size", read_image_size(self.image_size))
@@ -79,6 +85,7 @@ class Variant:
         _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
+        check_choice(self.merging, get_args(Merging), "merging")
         check_choice(self.stem, get_args(Stem), "stem")
         check_stem(self.stem, self.patch_size)
         self._check_grids()
@@ -171,7 +178,8 @@ class Variant:
             "plugins": dict(sorted(plugins.items())),
         }
         if len(self.stages) == 1:  # nothing is merged
-            canonical.pop("merging_norm", None)
+            for name in ("merging_norm", "merging"):
+                canonical.pop(name, None)
         return digest(json.dumps(canonical, sort_keys=True).encode())
 
     def _common_window(self) -> Window:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid
+from hybrid_swin.network.merging import PoolMerging
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stems import pixels_seen
 from hybrid_swin.spec.variant import Variant
@@ -143,6 +144,8 @@ def _parts(variant: Variant, grids: Sequence[Grid], seed: int) -> list[_Part]:
     for index, (stage, layer) in enumerate(zip(variant.stages, model.layers, strict=True)):
         if index:
             merging = cast(nn.Module, layer.downsample)
+            if isinstance(merging, PoolMerging):  # any token may be the largest
+                merging.largest = torch.logsumexp
             parts.append(_Part(merging, variant.stages[index - 1].width, grids[index - 1]))
         blocks = cast(nn.Sequential, layer.blocks)
         parts += [_Part(block, stage.width, grids[index]) for block in blocks]

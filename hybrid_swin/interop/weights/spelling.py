@@ -92,6 +92,8 @@ def _reasons(model: nn.Module, variant: Variant, layout: str, is_v2: bool) -> It
         )
     if variant.stem != "patch":
         yield f"holds {what}, whose stem is patch; the model's is {variant.stem}"
+    if variant.merging != "linear" and len(variant.stages) > 1:
+        yield f"holds {what}, whose merging is linear; the model's is {variant.merging}"
     windows = set()
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):

@@ -48,9 +48,11 @@ def test_a_network_with_windows_of_two_sides_costs_what_is_counted(window):
 
 
 @pytest.mark.parametrize("merging_norm", ["pre", "post"])
-def test_merging_costs_what_is_counted(merging_norm):
+@pytest.mark.parametrize("merging", ["linear", "conv", "pool"])
+def test_merging_costs_what_is_counted(merging_norm, merging):
     stages = [Stage(w, 1, 2, ("conv",)) for w in (8, 12, 30)]
-    variant = Variant((13, 9), 3, 7, 2, 4, 2.3, stages, merging_norm=merging_norm)
+    fields = {"merging_norm": merging_norm, "merging": merging}
+    variant = Variant((13, 9), 3, 7, 2, 4, 2.3, stages, **fields)
     assert count_cost(variant) == counted_cost(HybridSwin(variant), (3, 13, 9))
 
 

@@ -3,7 +3,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hybrid_swin.network.merging import PatchMerging
 from hybrid_swin.network.stems import ConvEmbed, PatchEmbed
 
 
@@ -61,35 +60,6 @@ def test_convolutions_norms_and_gelus_take_turns(patch_size, size):
     torch.testing.assert_close(out[0], x.permute(1, 2, 0))
 
 
-@pytest.mark.parametrize("size", [(4, 6), (3, 5), (1, 1), (2, 3)])
-def test_merging_concatenates_neighbours_in_swins_order(size):
-    merging = PatchMerging(3, 7)
-    merging.norm, merging.reduction = nn.Identity(), nn.Identity()
-    x = torch.randn(2, *size, 3)
-    padded = torch.zeros(2, size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
-    padded[:, : size[0], : size[1]] = x
-    four = [padded[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))]
-    assert torch.equal(merging(x), torch.cat(four, -1))
-
-
-def test_merging_normalises_then_projects():
-    merging = PatchMerging(3, 7)
-    x = torch.randn(2, 4, 4, 3)
-    four = torch.cat([x[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))], -1)
-    torch.testing.assert_close(merging(x), merging.norm(four) @ merging.reduction.weight.T)
-    assert merging.reduction.bias is None
-
-
-def test_merging_may_project_then_normalise():
-    merging = PatchMerging(3, 7, norm="post")
-    assert merging.norm.weight.shape == (7,)
-    with torch.no_grad():
-        merging.norm.weight.normal_()
-    x = torch.randn(2, 4, 4, 3)
-    four = torch.cat([x[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))], -1)
-    torch.testing.assert_close(merging(x), merging.norm(four @ merging.reduction.weight.T))
-
-
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_projecting_patches_is_a_convolution(memory_format):
     embed = PatchEmbed(3, 8, 4).to(memory_format=memory_format)
@@ -98,8 +68,7 @@ def test_projecting_patches_is_a_convolution(memory_format):
     torch.testing.assert_close(embed(images), convolved)
 
 
-def test_what_follows_a_stem_and_a_merging_lies_channels_last():
+def test_what_follows_a_stem_lies_channels_last():
     tokens = PatchEmbed(3, 8, 4)(torch.randn(2, 3, 12, 9))
     assert tokens.is_contiguous()
     assert ConvEmbed(3, 8, 4)(torch.randn(2, 3, 12, 9)).is_contiguous()
-    assert PatchMerging(8, 16)(tokens).is_contiguous()

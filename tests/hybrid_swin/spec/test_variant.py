@@ -139,10 +139,11 @@ def test_merging_may_normalise_before_or_after_its_projection():
 
 
 def test_fields_that_came_later_are_left_out_at_their_default():
-    read = Variant.from_dict(VALID | {"stem": "conv"})
-    assert read.to_dict()["stem"] == "conv" and Variant.from_dict(read.to_dict()) == read
-    assert Variant.from_dict(VALID | {"stem": "patch"}).to_dict() == VALID
-    assert read.id != Variant.from_dict(VALID).id
+    for name, default, other in (("stem", "patch", "conv"), ("merging", "linear", "pool")):
+        read = Variant.from_dict(VALID | {name: other})
+        assert read.to_dict()[name] == other and Variant.from_dict(read.to_dict()) == read
+        assert Variant.from_dict(VALID | {name: default}).to_dict() == VALID
+        assert read.id != Variant.from_dict(VALID).id
 
 
 # Identity
@@ -150,9 +151,11 @@ def test_fields_that_came_later_are_left_out_at_their_default():
 
 def test_merging_is_a_part_of_an_identity_where_something_is_merged():
     def ids(data):
-        return {Variant.from_dict(data | {"merging_norm": norm}).id for norm in ("pre", "post")}
+        fields = [{"merging_norm": norm} for norm in ("pre", "post")]
+        fields += [{"merging": kind} for kind in ("linear", "conv", "pool")]
+        return {Variant.from_dict(data | field).id for field in fields}
 
-    assert len(ids(VALID)) == 2 and Variant.from_dict(VALID).id in ids(VALID)
+    assert len(ids(VALID)) == 4 and Variant.from_dict(VALID).id in ids(VALID)
     assert len(ids(VALID | {"stages": VALID["stages"][:1]})) == 1
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import few
-from hybrid_swin.interop.weights.source.layouts import merging_norm, usual_merging
 from hybrid_swin.interop.weights.source.rules import EPS
+from hybrid_swin.interop.weights.source.shells import merging_norm, usual_merging
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import spell_size

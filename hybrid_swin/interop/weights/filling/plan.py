@@ -82,8 +82,8 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    refuse_other_version(source, variant, target)
     refuse_other_shell(source, target)
+    refuse_other_version(source, variant, target)
     refuse_kinds(source)
     plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes

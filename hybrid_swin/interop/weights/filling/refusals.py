@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.filling.mixers import TABLE
-from hybrid_swin.interop.weights.source.layouts import (
-    has_v2_names,
+from hybrid_swin.interop.weights.source.layouts import has_v2_names, names, spelling
+from hybrid_swin.interop.weights.source.shells import (
     merging_norm,
-    names,
-    spelling,
+    merging_of,
+    stem_of,
     usual_merging,
 )
-from hybrid_swin.interop.weights.source.shells import stem_of
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.tracing import is_distributed
@@ -69,18 +68,19 @@ def refuse_other_version(
 
 
 def refuse_other_shell(source: WeightSource, target: Mapping[str, Tensor]) -> None:
-    """Refuse weights of a network whose stem is of another kind.
+    """Refuse weights of a network whose stem or merging is of another kind.
 
     Raises:
-        InputError: no weight of the one would fit the other.
+        InputError: the kinds differ, and no weight of the one would fit the other.
     """
-    theirs, ours = stem_of(source.weights), stem_of(target)
-    if theirs is not None and ours is not None and theirs != ours:
-        whose = ", as all Swins of other libraries have" if source.is_foreign else ""
-        raise InputError(
-            f"{source.name} has a stem of another kind{whose}: stem: {theirs}, where the model has "
-            f"{ours}; build the model with stem: {theirs}"
-        )
+    for part, kind in {"stem": stem_of, "merging": merging_of}.items():
+        theirs, ours = kind(source.weights), kind(target)
+        if theirs is not None and ours is not None and theirs != ours:
+            whose = ", as all Swins of other libraries have" if source.is_foreign else ""
+            raise InputError(
+                f"{source.name} has a {part} of another kind{whose}: {part}: {theirs}, where the "
+                f"model has {ours}; build the model with {part}: {theirs}"
+            )
 
 
 def refuse_incomplete(source: WeightSource, variant: Variant, target: Mapping[str, Tensor]) -> None:

@@ -27,8 +27,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from hybrid_swin.spec.variant import MergingNorm
-
 LAYOUTS = "timm", "microsoft", "torchvision", "huggingface", "openmmlab"
 _HF5 = "huggingface (5.x)"  # in memory; files keep the names of 4.x
 _HEAD = re.compile(r"(classifier|head|head\.fc)\.(weight|bias)")
@@ -202,29 +200,6 @@ _V2_MARKS = ".logit_scale", ".cpb_mlp.", ".continuous_position_bias_mlp."
 def has_v2_names(names: Iterable[str]) -> bool:
     """Whether there is a cosine attention or a continuous position bias among the names."""
     return any(mark in name for name in names for mark in _V2_MARKS)
-
-
-def usual_merging(weights: Mapping[str, Tensor]) -> MergingNorm | None:
-    """``merging_norm`` of a plain Swin with these weights; None if it merges nothing."""
-    if "layers.1.downsample.norm.weight" not in weights:
-        return None
-    return "post" if has_v2_names(weights) else "pre"
-
-
-def merging_norm(weights: Mapping[str, Tensor]) -> MergingNorm | None:
-    """``merging_norm`` by the shapes of the first merging; None if they do not tell.
-
-    A norm before the projection has the width of its inputs, one behind it that of its outputs.
-    """
-    norm = weights.get("layers.1.downsample.norm.weight")
-    projection = weights.get("layers.1.downsample.reduction.weight")
-    if norm is None or projection is None or projection.ndim != 2:
-        return None
-    outputs, inputs = projection.shape
-    if outputs == inputs:
-        return None
-    norms: dict[int, MergingNorm] = {inputs: "pre", outputs: "post"}
-    return norms.get(norm.numel())
 
 
 def _both(*modules: str) -> Iterator[str]:

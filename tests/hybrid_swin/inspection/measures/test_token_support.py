@@ -84,6 +84,15 @@ def test_merging_sees_four_tokens_and_padding_none(small_swin):
     assert token_support(model, (7, 7)).sum() == 49
 
 
+@pytest.mark.parametrize(("merging", "first"), [("pool", 4), ("conv", 3)])
+def test_other_mergings_see_what_they_halve(small_swin, merging, first):
+    fields = {"image_size": 28, "window_size": 1, "depths": (1, 1), "merging": merging}
+    model = small_swin("w_msa", "w_msa", width=4, **fields)
+    found = Supports(model, (7, 7)).of(1, (2, 2))
+    assert box(found) == ((first, 5), (first, 5), True)
+    assert box(Supports(model, (7, 7)).of(1, (3, 3))) == ((first + 2, 6), (first + 2, 6), True)
+
+
 def test_a_block_within_a_stage(network):
     found = Supports(network("conv", "conv", "conv"))
     assert [box(found.of(0, (8, 8), index))[0] for index in range(3)] == [(7, 9), (6, 10), (5, 11)]

@@ -464,13 +464,14 @@ def test_other_layouts_merge_as_swin_does(small_swin, tmp_path, library):
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_a_stem_of_convolutions_is_saved_and_read(small_swin, tmp_path, suffix):
-    model, other = small_swin(stem="conv"), small_swin(stem="conv", seed=1)
+@pytest.mark.parametrize("merging", ["linear", "conv", "pool"])
+def test_a_stem_of_convolutions_is_saved_and_read(small_swin, tmp_path, suffix, merging):
+    model, other = (small_swin(stem="conv", merging=merging, seed=seed) for seed in (0, 1))
     hs.save_weights(model, tmp_path / f"a.{suffix}")
     assert hs.load_weights(other, tmp_path / f"a.{suffix}").fresh == ()
     same(other.state_dict(), model.state_dict())
     # Names alone tell it, and the layer that reads images is fitted to other channels.
-    grey = small_swin(stem="conv", in_channels=1)
+    grey = small_swin(stem="conv", merging=merging, in_channels=1)
     report = hs.load_weights(grey, model.state_dict())
     assert [resized.name for resized in report.resized] == ["patch_embed.convs.0.weight"]
     first = model.patch_embed.convs[0].weight.sum(1, keepdim=True)
@@ -485,6 +486,20 @@ def test_a_stem_of_another_kind_is_refused(golden, small_swin, tmp_path):
         hs.load_weights(small_swin(), small_swin(stem="conv").state_dict())
     with pytest.raises(InputError, match=r"plain Swins, whose stem is patch; the model's is conv"):
         hs.save_weights(small_swin(stem="conv"), tmp_path / "a.pth", layout="microsoft")
+
+
+@pytest.mark.parametrize("merging", ["conv", "pool"])
+def test_a_merging_of_another_kind_is_refused(golden, small_swin, tmp_path, merging):
+    for library in ("microsoft", "huggingface"):
+        with pytest.raises(InputError, match=rf"libraries have: merging: linear, .* {merging}; b"):
+            hs.load_weights(small_swin(merging=merging), golden(library).weights)
+    with pytest.raises(InputError, match=rf"build the model with merging: {merging}"):
+        hs.load_weights(small_swin(), small_swin(merging=merging).state_dict())
+    with pytest.raises(InputError, match=r"build it with merging_norm: post"):
+        post = small_swin(merging=merging, merging_norm="post")
+        hs.load_weights(small_swin(merging=merging), post.state_dict())
+    with pytest.raises(InputError, match=rf"whose merging is linear; the model's is {merging}"):
+        hs.save_weights(small_swin(merging=merging), tmp_path / "a.pth", layout="microsoft")
 
 
 def test_layouts_with_one_window_size_refuse_several(small_swin, tmp_path):

@@ -205,7 +205,8 @@ def blocks_cost(variant: "Variant", index: int, stage: "Stage") -> Cost:
         norm_branches = stage.norms_branches(word)
         mixer = mixer_cost(word, stage.width, stage.num_heads, window, grid, norm_branches)
         norms = layer_norm(stage.width if norm_branches else 2 * stage.width)
-        total += (mixer + norms) * count
+        scales = Cost(parameters=2 * stage.width if variant.layer_scale else 0)
+        total += (mixer + norms + scales) * count
     return total
 
 

@@ -39,7 +39,8 @@ class Layer(nn.Module):
         self.blocks = nn.Sequential()
         sizes = stage.width, stage.num_heads, variant.window_sizes[index], variant.grids[index]
         for word, rate in zip(variant.block_words[index], drop_paths, strict=True):
-            self.blocks.append(Block(word, *sizes, variant.mlp_ratio, rate, stage.norm))
+            others = variant.mlp_ratio, rate, stage.norm, variant.layer_scale
+            self.blocks.append(Block(word, *sizes, *others))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H/2, W/2, C'), or the same size in the first stage."""

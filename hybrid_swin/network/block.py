@@ -127,6 +127,29 @@ class ResidualNorm(nn.LayerNorm):
         nn.init.zeros_(self.bias)
 
 
+class LayerScale(nn.Module):
+    """A learned factor of each channel, that starts at ``init``. (..., C) -> (..., C).
+
+    Small at first, it lets a deep network start near the identity.
+
+    Source: Going Deeper with Image Transformers (CaiT), 2021, https://arxiv.org/abs/2103.17239
+    """
+
+    def __init__(self, dim: int, init: float) -> None:
+        super().__init__()
+        self.init = init
+        self.gamma = nn.Parameter(torch.empty(dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The factors to their start."""
+        nn.init.constant_(self.gamma, self.init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        return x * self.gamma
+
+
 class Block(nn.Module):
     """Mixer and MLP, each with a norm and a residual. (B, H, W, C) -> (B, H, W, C).
 
@@ -136,6 +159,9 @@ class Block(nn.Module):
     - ``post``: ``x + norm(mixer(x))``, then ``x + norm(mlp(x))``, as in Swin Transformer V2
       (2021, https://arxiv.org/abs/2111.09883); these norms start at 0 (see `ResidualNorm`);
     - ``branch``: as ``pre``, but each of several branches has a norm of its own.
+
+    With ``layer_scale`` above 0 what the mixer and the MLP add is multiplied by a `LayerScale` that
+    starts there, behind the norm of ``post``, which then starts at 1.
     """
 
     def __init__(
@@ -148,21 +174,24 @@ class Block(nn.Module):
         mlp_ratio: float,
         drop_path: float,
         norm: Norm = "pre",
+        layer_scale: float = 0.0,
     ) -> None:
         super().__init__()
         self.norm_after = norm == "post"
         norm_branches = norm == "branch" and len(word.branches) > 1
-        make_norm = ResidualNorm if self.norm_after else nn.LayerNorm
+        make_norm = ResidualNorm if self.norm_after and not layer_scale else nn.LayerNorm
         self.norm1 = nn.Identity() if norm_branches else make_norm(dim)
         self.attn = build_mixer(word, dim, num_heads, window_size, grid_size, norm_branches)
+        self.ls1 = LayerScale(dim, layer_scale) if layer_scale else nn.Identity()
         self.norm2 = make_norm(dim)
         self.mlp = Mlp(dim, round(dim * mlp_ratio))
+        self.ls2 = LayerScale(dim, layer_scale) if layer_scale else nn.Identity()
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         if self.norm_after:
-            x = x + self.drop_path(self.norm1(self.attn(x)))
-            return x + self.drop_path(self.norm2(self.mlp(x)))
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+            x = x + self.drop_path(self.ls1(self.norm1(self.attn(x))))
+            return x + self.drop_path(self.ls2(self.norm2(self.mlp(x))))
+        x = x + self.drop_path(self.ls1(self.attn(self.norm1(x))))
+        return x + self.drop_path(self.ls2(self.mlp(self.norm2(x))))

@@ -16,6 +16,7 @@ from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
 from hybrid_swin.spec.stems import Stem, check_stem
 from hybrid_swin.spec.values import (
+    Range,
     check_choice,
     check_fields,
     plain_window,
@@ -30,7 +31,8 @@ from hybrid_swin.system.yaml_files import read_yaml
 _MOST_MLP_RATIO = 1000  # beyond any network
 MOST_STAGES = 17  # the largest image, 2**16 pixels per side, halved to one token
 
-_OPTIONAL = "merging_norm", "stem", "merging"
+OPTIONAL = "merging_norm", "stem", "merging", "layer_scale"
+_LAYER_SCALES = Range(0, 1)
 
 Merging = Literal["linear", "conv", "pool"]
 MergingNorm = Literal["pre", "post"]
@@ -58,6 +60,9 @@ class Variant:
         merging: how the map halves between stages: ``linear``, a projection of four neighbours
             side by side, as in Swin; ``conv``, a 3 x 3 convolution of stride 2; ``pool``, a
             projection of the largest of four neighbours in each channel.
+        layer_scale: what the weights start at, one per channel, that multiply what a mixer or an
+            MLP adds to its residual, such as 1e-5; 0 for no such weights. Norms behind mixers and
+            MLPs (a stage's ``norm: post``) then start at 1, since these weights do their work.
 
     Raises:
         InputError: a value that no network can have, named with its place and what is allowed.
@@ -76,6 +81,7 @@ class Variant:
     merging_norm: MergingNorm = "pre"
     stem: Stem = "patch"
     merging: Merging = "linear"
+    layer_scale: float = 0.0
 
     def __post_init__(self) -> None:
         _freeze(self, "image_size", read_image_size(self.image_size))
@@ -85,6 +91,7 @@ class Variant:
         _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
+        _freeze(self, "layer_scale", _LAYER_SCALES.read("layer_scale", self.layer_scale))
         check_choice(self.merging, get_args(Merging), "merging")
         check_choice(self.stem, get_args(Stem), "stem")
         check_stem(self.stem, self.patch_size)
@@ -218,16 +225,22 @@ class Variant:
 
     @cached_property
     def name(self) -> str:
-        """Readable ASCII name: block words, then depth x width and specials of each stage."""
-        return f"{self.blocks_name} {'-'.join(stage.name for stage in self.stages)}"
+        """Readable ASCII name: block words, depth x width and specials of each stage, and others.
+
+        Others are fields that have another value than their default; but ``merging_norm``, which
+        goes with Swin V2's words.
+        """
+        stages = "-".join(stage.name for stage in self.stages)
+        others = (f"{n}={v}" for n, v in self._optional_fields().items() if n != "merging_norm")
+        return " ".join((self.blocks_name, stages, *others))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, as they stand in YAML.
 
-        Those of `optional_fields` are left out at their default.
+        Fields that came later than the first variants are left out at their default, so that texts
+        and ids stay as they were.
         """
         height, width = self.image_size
-        others = {n: v for n, v in self.optional_fields().items() if v != getattr(Variant, n)}
         return {
             "image_size": height if height == width else [height, width],
             "in_channels": self.in_channels,
@@ -235,13 +248,14 @@ class Variant:
             "patch_size": self.patch_size,
             "window_size": plain_window(self.window_size),
             "mlp_ratio": self.mlp_ratio,
-            **others,
+            **self._optional_fields(),
             "stages": [stage.to_dict() for stage in self.stages],
         }
 
-    def optional_fields(self) -> dict[str, Any]:
-        """Fields that came later than the first variants, whose text and ids stay as they were."""
-        return {name: getattr(self, name) for name in _OPTIONAL}
+    def _optional_fields(self) -> dict[str, Any]:
+        """Those that are not at their default."""
+        values = {name: getattr(self, name) for name in OPTIONAL}
+        return {name: v for name, v in values.items() if v != getattr(Variant, name)}
 
     def to_yaml(self) -> str:
         """The variant as YAML text that ``from_yaml`` reads back."""

@@ -8,7 +8,7 @@ from hybrid_swin.errors import InputError, did_you_mean, quote
 from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, Part, parse, window_layout
 from hybrid_swin.spec.registry import load, plugin_hash
 from hybrid_swin.spec.stage import Stage
-from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant import OPTIONAL, Variant
 from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, window_of
 
 ARGUMENT = "pretrained_window_sizes"  # of timm: windows of a first training, by stage
@@ -103,7 +103,7 @@ def of_variant(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def timm_arguments(variant: Variant) -> dict[str, Any]:
     """A variant as arguments that ``changed`` takes, plain as in JSON, by timm's names."""
     ours = {ours: timms for timms, ours in _SYNONYMS.items()}
-    fields = variant.to_dict() | variant.optional_fields()
+    fields = variant.to_dict() | {name: getattr(variant, name) for name in OPTIONAL}
     return {ours.get(name, name): value for name, value in fields.items()}
 
 

@@ -10,9 +10,10 @@ from hybrid_swin.spec.variant import Variant
 def candidate_id(variant: Variant, recipe: Recipe, *others: str) -> str:
     """Ten hex digits of a network, how it is trained, and whatever else makes results differ.
 
-    What the recipe says of norms behind mixers does not count for a network without any.
+    What the recipe says of norms behind mixers does not count for a network without any, nor where
+    layer scales stand behind them.
     """
-    if not any(stage.norm == "post" for stage in variant.stages):
+    if variant.layer_scale or not any(stage.norm == "post" for stage in variant.stages):
         recipe = replace(recipe, zero_init_residual=Recipe.zero_init_residual)
     text = "/".join((variant.id, recipe.id, *others))
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -98,9 +98,8 @@ def _watch(
         change = np.array(_norms(added.pop()))
         facts.update += (change / np.maximum(_norms(inputs[0]), 1e-30)).tolist()
 
-    source = place.block.norm1 if place.block.norm_after else place.block.attn
     handles = [
-        source.register_forward_hook(lambda module, inputs, out: added.append(out)),
+        place.block.ls1.register_forward_hook(lambda module, inputs, out: added.append(out)),
         place.block.register_forward_hook(note),
     ]
     behind = gate_behind(place.mixer)

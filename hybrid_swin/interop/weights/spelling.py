@@ -94,6 +94,8 @@ def _reasons(model: nn.Module, variant: Variant, layout: str, is_v2: bool) -> It
         yield f"holds {what}, whose stem is patch; the model's is {variant.stem}"
     if variant.merging != "linear" and len(variant.stages) > 1:
         yield f"holds {what}, whose merging is linear; the model's is {variant.merging}"
+    if variant.layer_scale:
+        yield f"holds {what} without layer_scale; the model has one"
     windows = set()
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):

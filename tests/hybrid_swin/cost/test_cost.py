@@ -51,7 +51,7 @@ def test_a_network_with_windows_of_two_sides_costs_what_is_counted(window):
 @pytest.mark.parametrize("merging", ["linear", "conv", "pool"])
 def test_merging_costs_what_is_counted(merging_norm, merging):
     stages = [Stage(w, 1, 2, ("conv",)) for w in (8, 12, 30)]
-    fields = {"merging_norm": merging_norm, "merging": merging}
+    fields = {"merging_norm": merging_norm, "merging": merging, "layer_scale": 1e-5}
     variant = Variant((13, 9), 3, 7, 2, 4, 2.3, stages, **fields)
     assert count_cost(variant) == counted_cost(HybridSwin(variant), (3, 13, 9))
 

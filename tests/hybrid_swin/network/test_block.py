@@ -14,9 +14,9 @@ from hybrid_swin.network.fusions.gate import Gate
 from hybrid_swin.spec.block_words import parse
 
 
-def block(drop_path=0.0, word="conv", norm="pre"):
+def block(drop_path=0.0, word="conv", norm="pre", layer_scale=0.0):
     torch.manual_seed(0)
-    return Block(parse(word), 8, 2, 4, (4, 4), 2.5, drop_path, norm)
+    return Block(parse(word), 8, 2, 4, (4, 4), 2.5, drop_path, norm, layer_scale)
 
 
 def test_a_block_is_two_residuals():
@@ -151,6 +151,25 @@ def test_a_block_with_norms_behind_starts_as_the_identity():
     x = torch.randn(2, 4, 4, 8)
     assert torch.equal(block(norm="post")(x), x)
     assert not torch.equal(block()(x), x)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_layer_scales_multiply_what_mixer_and_mlp_add(norm):
+    module, plain = block(norm=norm, layer_scale=1e-5), block(norm=norm)
+    assert module.ls1.gamma.tolist() == pytest.approx([1e-5] * 8)
+    assert (module.norm1.weight == 1).all()  # of both: the scale is what starts small
+    assert set(module.state_dict()) - set(plain.state_dict()) == {"ls1.gamma", "ls2.gamma"}
+    with torch.no_grad():
+        shaken(module).ls1.gamma.normal_()
+        module.ls2.gamma.normal_()
+    x = torch.randn(2, 4, 4, 8)
+    if norm == "pre":
+        middle = x + module.attn(module.norm1(x)) * module.ls1.gamma
+        expected = middle + module.mlp(module.norm2(middle)) * module.ls2.gamma
+    else:
+        middle = x + module.norm1(module.attn(x)) * module.ls1.gamma
+        expected = middle + module.norm2(module.mlp(middle)) * module.ls2.gamma
+    torch.testing.assert_close(module(x), expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("fusion", ["sum", "concat", "gate", "cascade", "split", "cross"])

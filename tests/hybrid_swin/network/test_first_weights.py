@@ -1,6 +1,7 @@
 """Networks that are made without memory, or emptied, get the first weights that others have."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -84,6 +85,16 @@ def garbage(model):
 @pytest.mark.parametrize("weight_init", ["trunc_normal", "lecun_normal"])
 def test_a_reset_leaves_nothing_as_it_was(weight_init, zero_init_residual):
     like = network(weight_init, zero_init_residual)
+    model = garbage(copy.deepcopy(like))
+    model.reset_parameters()
+    assert_first_weights(model, like)
+
+
+@pytest.mark.parametrize("merging", ["conv", "pool"])
+def test_other_stems_and_mergings_and_layer_scales_are_reset(merging):
+    stages = [dataclasses.replace(VARIANT.stages[1], width=width) for width in (32, 64)]
+    others = {"stem": "conv", "merging": merging, "layer_scale": 1e-4}
+    like = HybridSwin(dataclasses.replace(VARIANT, stages=stages, **others))
     model = garbage(copy.deepcopy(like))
     model.reset_parameters()
     assert_first_weights(model, like)

@@ -139,11 +139,20 @@ def test_merging_may_normalise_before_or_after_its_projection():
 
 
 def test_fields_that_came_later_are_left_out_at_their_default():
-    for name, default, other in (("stem", "patch", "conv"), ("merging", "linear", "pool")):
+    for name, default, other in (
+        ("stem", "patch", "conv"),
+        ("merging", "linear", "pool"),
+        ("layer_scale", 0, 1e-5),
+    ):
         read = Variant.from_dict(VALID | {name: other})
         assert read.to_dict()[name] == other and Variant.from_dict(read.to_dict()) == read
         assert Variant.from_dict(VALID | {name: default}).to_dict() == VALID
         assert read.id != Variant.from_dict(VALID).id
+        assert read.name == f"{Variant.from_dict(VALID).name} {name}={other}"
+    assert Variant.from_dict(VALID | {"layer_scale": "1e-5"}).layer_scale == 1e-5
+    for wrong in (-1, 2, True, "little"):
+        with pytest.raises(InputError, match="layer_scale must be a number of at least 0 and at m"):
+            Variant.from_dict(VALID | {"layer_scale": wrong})
 
 
 # Identity

@@ -1,5 +1,6 @@
 """Parameter groups and the schedule."""
 
+import dataclasses
 import math
 
 import pytest
@@ -28,14 +29,14 @@ VARIANT = Variant.from_dict(
 
 
 def test_what_must_not_decay_does_not():
-    model = HybridSwin(VARIANT)
+    model = HybridSwin(dataclasses.replace(VARIANT, layer_scale=0.1))
     decayed, kept = parameter_groups(model, Recipe(weight_decay=0.05))
     assert (decayed.weight_decay, kept.weight_decay) == (0.05, 0.0)
     decayed_names, kept_names = decayed.parameters.keys(), kept.parameters.keys()
     assert decayed_names | kept_names == {name for name, _ in model.named_parameters()}
     assert not decayed_names & kept_names
     for name, parameter in model.named_parameters():
-        by_hand = name.endswith(("bias", "temperature", "bias_table")) or "norm" in name
+        by_hand = name.endswith(("bias", "temperature", "bias_table", "gamma")) or "norm" in name
         assert (name in kept_names) == by_hand, (name, parameter.shape)
     # The two that a rule on dimensions alone would let decay.
     for ending in ("temperature", "relative_position_bias_table"):

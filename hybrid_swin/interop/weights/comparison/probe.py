@@ -101,7 +101,8 @@ def _plain_block(
         return None
     window, ratio = laid.window, hidden / width
     with torch.device("meta"):
-        block = Block(parse(word), width, heads, window, window, ratio, 0.0, norm)
+        scale = float("ls1.gamma" in wide)
+        block = Block(parse(word), width, heads, window, window, ratio, 0.0, norm, scale)
     missing, others = block.load_state_dict(biases | wide, strict=False, assign=True)
     if missing or any(name.startswith("attn.") for name in others):
         return None

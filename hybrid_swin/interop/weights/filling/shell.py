@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
+import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from hybrid_swin.interop.weights.filling.plan import LoadPlan
 
 HEAD = "head."
+_SCALES = ".ls1.gamma", ".ls2.gamma"
 
 
 def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource) -> None:
     """Add stem, merging, norms and MLPs to a plan. Raises InputError for another network's."""
     differing, missing = [], []
     ours, theirs = depths(target), depths(source.weights)
+    scaled = any(name.endswith(_SCALES) for name in source.weights)
+    if not scaled and any(name.endswith(_SCALES) for name in target):
+        plan.notes.append(
+            "the source has no layer scales; ours are 1, so that blocks compute what they did"
+        )
     # A pyramid, which has no last norm, may leave out the last stages.
     if ours != (theirs if "norm.weight" in target else theirs[: len(ours)]):
         differing.append(
@@ -31,7 +38,9 @@ def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSou
         if ".attn." in name or name.startswith(HEAD):
             continue
         given = source.weights.get(name)
-        if given is None:
+        if given is None and name.endswith(_SCALES) and not scaled:
+            plan.values[name] = torch.ones_like(tensor)
+        elif given is None:
             if not _may_miss(name, source):
                 missing.append(name)
         elif given.shape == tensor.shape:

@@ -68,6 +68,19 @@ def test_every_branch_and_fusion_runs_in_onnx_runtime(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["all.onnx"]
 
 
+@pytest.mark.parametrize("merging", ["conv", "pool"])
+def test_other_stems_mergings_and_layer_scales_run_in_onnx_runtime(tmp_path, merging):
+    stages = [Stage(8, 1, 2, ("w_msa",)), Stage(16, 1, 2, ("sw_msa",))]
+    others = {"stem": "conv", "merging": merging, "layer_scale": 0.1}
+    model = HybridSwin(Variant((11, 18), 2, 3, 4, 2, 2, stages, **others)).eval()
+    exported = export_model(model, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    images = torch.randn(5, 2, 11, 18)
+    logits = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    with torch.no_grad():
+        torch.testing.assert_close(logits, model(images), rtol=1e-4, atol=1e-6)
+
+
 def test_a_program_takes_pixels_of_another_size(tmp_path):
     model = network(["sw_msa", "w_msa+mdta:gate"])
     exported = export_model(

@@ -488,6 +488,29 @@ def test_a_stem_of_another_kind_is_refused(golden, small_swin, tmp_path):
         hs.save_weights(small_swin(stem="conv"), tmp_path / "a.pth", layout="microsoft")
 
 
+def test_blocks_with_layer_scales_start_as_those_without(golden, small_swin, tmp_path):
+    weights, images, logits = golden()
+    model = small_swin(layer_scale=1e-6)
+    report = hs.load_weights(model, weights)
+    assert "the source has no layer scales; ours are 1" in str(report) and report.fresh == ()
+    assert {block.how for block in report.blocks} == {"taken"}
+    close(model, images, logits)
+    # The other way round they have no place, and that is said.
+    torch.nn.init.normal_(model.layers[0].blocks[1].ls2.gamma)
+    back = hs.load_weights(small_swin(), model.state_dict())
+    assert "no place for the source's ls1.gamma, ls2.gamma" in back.blocks[1].why
+    hs.save_weights(model, tmp_path / "a.pth")
+    other = small_swin(layer_scale=1e-6, seed=1)
+    assert "no layer scales" not in str(hs.load_weights(other, tmp_path / "a.pth"))
+    same(other.state_dict(), model.state_dict())
+    lost = dict(model.state_dict())
+    lost.pop("layers.0.blocks.1.ls2.gamma")
+    with pytest.raises(InputError, match=r"incomplete: a weight is not in it \(.*ls2.gamma\)"):
+        hs.load_weights(other, lost)
+    with pytest.raises(InputError, match=r"plain Swins without layer_scale"):
+        hs.save_weights(model, tmp_path / "b.pth", layout="torchvision")
+
+
 @pytest.mark.parametrize("merging", ["conv", "pool"])
 def test_a_merging_of_another_kind_is_refused(golden, small_swin, tmp_path, merging):
     for library in ("microsoft", "huggingface"):

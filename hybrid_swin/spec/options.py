@@ -1,6 +1,7 @@
 """Options of parts: what may be given, how it is typed, how it is spelt in a word."""
 
 import math
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from hybrid_swin.errors import InputError, did_you_mean
 OptionValue = bool | int | float | str
 _MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share: a slip
 RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
+_RANGE = re.compile(r"([0-9]*\.?[0-9]+)-([0-9]*\.?[0-9]+)")  # 0.08-1
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,18 @@ class Option:
         if self.choices:
             return "one of " + ", ".join(spell(c) for c in self.choices)
         if self.type is tuple:
-            return RANGE_WORDS
+            return f"{RANGE_WORDS}, or 0-4095 in a word"
         words = {
             bool: "true or false",
             int: f"a whole number of at most {_MOST_WHOLE:,}",
             float: f"a number of at most {_MOST_NUMBER:g}",
         }
         return words.get(self.type or object, "text")
+
+    @property
+    def numbers(self) -> str:
+        """What has limits here, in words."""
+        return {int: "a whole number", tuple: "two numbers"}.get(self.type or object, "a number")
 
     def read(self, text: str) -> Any:
         """What a word's text stands for: text where text is wanted, else a number or a truth."""
@@ -45,6 +52,8 @@ class Option:
                 return choice
         if text in ("true", "false"):
             return text == "true"
+        if self.type is tuple and (both := _RANGE.fullmatch(text)):
+            return float(both[1]), float(both[2])
         for number in (int, float):
             with suppress(ValueError):
                 return number(text)
@@ -93,7 +102,9 @@ def as_range(value: Any) -> tuple[float, float] | None:
 
 
 def spell(value: Any) -> str:
-    """A value as it stands in a word: true and false as in YAML."""
+    """A value as it stands in a word: true and false as in YAML, two numbers as 0.08-1."""
+    if isinstance(value, tuple):
+        return "-".join(str(int(x)) if x == int(x) else str(x) for x in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.options import Option
+from hybrid_swin.spec.options import Option, spell
 
 PartKind = Literal[
     "branch", "fusion", "data source", "inspection", "augmentation", "optimizer", "schedule"
@@ -62,7 +62,9 @@ TABLES: dict[str, KindTable] = {
     ),
     "data source": KindTable("data/sources", ("Source",), ()),
     "inspection": KindTable("inspection/methods", ("Inspection",), (), ("needs_labels",)),
-    "augmentation": KindTable("training/augmentations", ("Augmentation",), ()),
+    "augmentation": KindTable(
+        "training/augmentations", ("Augmentation",), (), ("limits", "needs_values")
+    ),
     "optimizer": KindTable(
         "training/optimizers", ("OptimizerFactory",), (), ("unused", "needs_torch")
     ),
@@ -98,7 +100,16 @@ class PartInfo:
                 raise InputError(
                     f"{where}: option {option.name!r} is missing; give {option.allowed}"
                 )
-        return {key: self.options[key].check(value, where) for key, value in given.items()}
+        typed = {key: self.options[key].check(value, where) for key, value in given.items()}
+        for key, (low, high) in self.constants.get("limits", {}).items():
+            value = typed.get(key, low)
+            ends = value if isinstance(value, list) else (value,)
+            if not all(low <= end <= high for end in ends):
+                raise InputError(
+                    f"{where}: option {key}={spell(given[key])} is not possible; give "
+                    f"{self.options[key].numbers} from {low:g} to {high:g}"
+                )
+        return typed
 
     def read_options(
         self, text: str | None, where: str, values: re.Pattern[str] = _TEXT
@@ -119,7 +130,8 @@ class PartInfo:
             if key in given:
                 raise InputError(f"{where}: option {key!r} is given twice")
             given[key] = self.options[key].read(value) if key in self.options else value
-        return self.check_options(given)
+        typed = self.check_options(given)
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in typed.items()}
 
 
 def classes_in(file: Path, kind: str) -> list[ast.ClassDef]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec import registry
+from hybrid_swin.spec.options import spell
 from hybrid_swin.spec.registry import PartInfo, PartKind
 from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
@@ -151,7 +152,7 @@ def _check(entry: PartInfo, console: Console) -> list[dict[str, Any]]:
 
 def _options(entry: PartInfo) -> str:
     return "; ".join(
-        f"{o.name}={'required' if o.required else str(o.default).lower()}"
+        f"{o.name}={'required' if o.required else spell(o.default).lower()}"
         + (f" ({o.allowed})" if o.choices else "")
         for o in entry.options.values()
         if o.name not in entry.common

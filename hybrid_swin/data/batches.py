@@ -101,6 +101,13 @@ class SplitImages(Dataset[Batch]):
 class EpochBatches(Sampler[_Indices]):
     """Positions of each batch of an epoch: every image once, or so many drawn without replacement.
 
+    With ``repeats`` r an epoch has as many images, but only 1 / r of them different: each comes r
+    times in a row, to be augmented anew each time (timm's ``RepeatAugSampler``, which also leaves
+    out what is more than a multiple of 256 images).
+
+    Source: Augment your batch: better training with larger batches, 2019,
+    https://arxiv.org/abs/1901.09335
+
     The order of epoch e, and which images are drawn for it, derive from (seed, e) only, whatever
     was drawn before. Batches are full but the last; a last batch of one image, of which batch norm
     cannot take the variance, gets one from the batch before (where batches are of at least three).
@@ -110,12 +117,18 @@ class EpochBatches(Sampler[_Indices]):
         batch_size: images of a full batch.
         seed: of the order; None for the order of the data.
         epoch_images: images of an epoch, at most ``count``; 0 for all.
+        repeats: how often each image of an epoch comes.
     """
 
     def __init__(
-        self, count: int, batch_size: int, seed: int | None, epoch_images: int = 0
+        self,
+        count: int,
+        batch_size: int,
+        seed: int | None,
+        epoch_images: int = 0,
+        repeats: int = 1,
     ) -> None:
-        self._count, self._seed, self._epoch = count, seed, 0
+        self._count, self._seed, self._epoch, self._repeats = count, seed, 0, repeats
         self._drawn = drawn = epoch_images or count
         self._cuts = np.arange(batch_size, drawn, batch_size)
         if seed is not None and batch_size > 2 and len(self._cuts) and drawn % batch_size == 1:
@@ -133,6 +146,7 @@ class EpochBatches(Sampler[_Indices]):
             order = np.arange(self._count)
         else:
             order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
+            order = order if self._repeats == 1 else np.repeat(order, self._repeats)
         yield from np.split(order[: self._drawn], self._cuts)
 
 

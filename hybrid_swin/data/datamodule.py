@@ -12,8 +12,14 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from hybrid_swin.data.batches import Batch, EpochBatches, SplitImages, make_loader
-from hybrid_swin.data.loading import load_data
+from hybrid_swin.data.batches import (
+    Batch,
+    EpochBatches,
+    NormalisedImages,
+    SplitImages,
+    make_loader,
+)
+from hybrid_swin.data.loading import at_test_size, load_data
 from hybrid_swin.data.own_modules import made_by
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
@@ -30,6 +36,9 @@ def make_datamodule(
     batch_size: int,
     seed: int,
     cache: Path | None = None,
+    *,
+    repeats: int = 1,
+    test_image_size: int | None = None,
 ) -> LightningDataModule:
     """The data for one training.
 
@@ -39,6 +48,8 @@ def make_datamodule(
         batch_size: images per step.
         seed: of the order of the training images.
         cache: folder for decoded images; None to keep them in memory.
+        repeats: how often each train image of an epoch comes.
+        test_image_size: pixels per side of validation and test images, if not the variant's.
 
     Of a user's own module (``settings.class_path``) we use the loaders as they are. It gets
     ``batch_size`` where its ``__init__`` names it. The order of its epochs, its splits and groups,
@@ -51,7 +62,14 @@ def make_datamodule(
     """
     settings.validate()
     if settings.class_path is None:
-        return ImageData(settings, variant, batch_size, seed, cache)
+        ours = repeats, test_image_size
+        return ImageData(settings, variant, batch_size, seed, cache, *ours)
+    if repeats > 1 or test_image_size is not None:
+        what = f"repeats {repeats}" if repeats > 1 else f"test_image_size {test_image_size}"
+        raise InputError(
+            f"recipe.{what} does not reach data.class_path {settings.class_path}, whose loaders "
+            "decide on order and size of its images; leave it out"
+        )
     return _make_own(settings, settings.class_path, batch_size)
 
 
@@ -61,8 +79,9 @@ class ImageData(LightningDataModule):
 
     Images are normalised by each channel's mean and standard deviation in the train split. Train
     batches come in the order of ``EpochBatches``, of ``settings.epoch_images`` images where that is
-    not 0 (splits, class counts and normalisation are of all); the others in the order of
-    ``splits``. Loading happens once in a process for equal settings, so that files changed since
+    not 0 (splits, class counts and normalisation are of all), each ``repeats`` times; the others
+    in the order of ``splits``, with ``test_image_size`` pixels per side, if given: they are read
+    once more. Loading happens once in a process for equal settings, so that files changed since
     are not seen.
 
     For several devices, and for micro-batches, batches come in parts (``shares``).
@@ -78,12 +97,15 @@ class ImageData(LightningDataModule):
         batch_size: int,
         seed: int,
         cache: Path | None = None,
+        repeats: int = 1,
+        test_image_size: int | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         self._settings, self._variant, self._cache = settings, variant, cache
-        self.batch_size, self._seed = batch_size, seed
+        self.batch_size, self._seed, self._repeats = batch_size, seed, repeats
+        self._test_image_size = test_image_size
 
     def setup(self, stage: str | None = None) -> None:
         """Load, split and measure the images, or find them in this process.
@@ -100,6 +122,7 @@ class ImageData(LightningDataModule):
         self.class_names, self.left_out = loaded.images.class_names, loaded.images.left_out
         self.num_classes = len(self.class_names)
         loaded.check_classes(variant.num_classes)
+        self._tested = at_test_size(loaded, self._settings, self._test_image_size, self._cache)
         wanted, total = self._settings.epoch_images, len(self.splits.train)
         if wanted > total:
             raise InputError(
@@ -109,22 +132,28 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in an order of their own in every epoch."""
-        return self._loader(self.splits.train, self._seed, self._settings.epoch_images)
+        batches = self._settings.epoch_images, self._repeats
+        return self._loader(self._normalised, self.splits.train, self._seed, *batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the validation split, in its order."""
-        return self._loader(self.splits.validation, None)
+        return self._loader(self._tested, self.splits.validation, None)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Batches of the test split, in its order."""
-        return self._loader(self.splits.test, None)
+        return self._loader(self._tested, self.splits.test, None)
 
     def _loader(
-        self, indices: NDArray[np.int64], seed: int | None, epoch_images: int = 0
+        self,
+        images: NormalisedImages,
+        indices: NDArray[np.int64],
+        seed: int | None,
+        epoch_images: int = 0,
+        repeats: int = 1,
     ) -> DataLoader[Batch]:
         return make_loader(
-            SplitImages(self._normalised, self.images.labels, indices),
-            EpochBatches(len(indices), self.batch_size, seed, epoch_images),
+            SplitImages(images, self.images.labels, indices),
+            EpochBatches(len(indices), self.batch_size, seed, epoch_images, repeats),
             self._settings.num_workers,
             self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )

@@ -73,6 +73,51 @@ def load_data(
     return _load(key, image_size, in_channels, cache)
 
 
+def at_test_size(
+    loaded: LoadedData, settings: DataSettings, side: int | None, cache: Path | None
+) -> NormalisedImages:
+    """The images with ``side`` pixels per side, or as they are if it is None.
+
+    They are normalised by the same mean and standard deviation.
+
+    Raises:
+        InputError: the source cannot give them in this size.
+    """
+    height, width, channels = loaded.images.images.shape[1:]
+    if side is None or (side, side) == (height, width):
+        return loaded.normalised
+    options = json.dumps(dict(settings.options), sort_keys=True)
+    source = settings.source, options, (side, side), channels, cache
+    try:
+        ids, images = _load_resized(*source, loaded.mean, loaded.std)
+    except InputError as error:
+        raise InputError(
+            f"recipe.test_image_size {side}: validation and test images cannot be read in this "
+            f"size; leave it out ({error})"
+        ) from error
+    if ids != tuple(loaded.images.ids):
+        raise InputError(
+            f"recipe.test_image_size {side}: the data source gives other images in this size than "
+            f"in {height} x {width}; leave it out"
+        )
+    return images
+
+
+@lru_cache(maxsize=1)
+def _load_resized(
+    source: str,
+    options: str,
+    image_size: tuple[int, int],
+    in_channels: int,
+    cache: Path | None,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> tuple[tuple[str, ...], NormalisedImages]:
+    # Past the cache of images, which would lose those of the training.
+    images, _ = _load_images.__wrapped__(source, options, image_size, in_channels, cache)
+    return tuple(images.ids), NormalisedImages(images.images, mean, std)
+
+
 @lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same split
 def _load(
     settings_json: str, image_size: tuple[int, int], in_channels: int, cache: Path | None

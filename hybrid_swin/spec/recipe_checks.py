@@ -19,6 +19,11 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
             f"recipe.shift {recipe.shift} moves images of {side} pixels out of sight; give less "
             f"than {side}"
         )
+    if recipe.test_image_size is not None and len(set(variant.image_size)) > 1:
+        raise InputError(
+            f"recipe.test_image_size {recipe.test_image_size} is the side of a square, and "
+            f"image_size {list(variant.image_size)} is none; leave it out"
+        )
     most = max(recipe.epochs, Recipe.warmup_epochs)
     if recipe.warmup_epochs > most and "warmup_epochs" not in recipe.unused:
         raise InputError(

@@ -76,7 +76,7 @@ def fit(options: FitOptions) -> int:
         raise InputError("follow_source follows the library of init; give --init as well")
     if names_run(options.variant) and recipe == Recipe():
         say(f"note: the default recipe; --recipe {options.variant} takes the run's own")
-    datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
+    datamodule = _data_for(recipe, data, variant, options.seed)
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
     for note in fit_notes([recipe], images):
@@ -158,6 +158,19 @@ def predict(options: PredictOptions) -> int:
     return 0
 
 
+def _data_for(
+    recipe: Recipe, data: DataSettings, variant: Variant, seed: int
+) -> L.LightningDataModule:
+    return make_datamodule(
+        data,
+        variant,
+        recipe.batch_size,
+        seed,
+        repeats=recipe.repeats,
+        test_image_size=recipe.test_image_size,
+    )
+
+
 def _describe(
     data: DataSettings, variant: Variant, datamodule: L.LightningDataModule
 ) -> dict[str, Any]:
@@ -204,7 +217,7 @@ def _read(
     recorded = recorded if isinstance(recorded, dict) else {}
     source = f"{folder.name}/{SETTINGS_FILE}"
     check_data_code(data.class_path, recorded, source, options.trust, by_name=False)
-    datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
+    datamodule = _data_for(recipe, data, variant, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)
     note = training.check_trained_on(folder / FINAL, datamodule)

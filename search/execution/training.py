@@ -77,7 +77,7 @@ class Training:
         settings = self._settings
         if images:
             settings = {**settings, "data": {**settings["data"], "train_images": images}}
-        return data_of(settings, self.variant, self.recipe.batch_size, self._spec.seed)
+        return data_of(settings, self.variant, self.recipe, self._spec.seed)
 
     def _fit(
         self,
@@ -131,11 +131,18 @@ class _Watch(L.Callback):
 
 
 def data_of(
-    settings: Mapping[str, Any], variant: Variant, batch_size: int, seed: int
+    settings: Mapping[str, Any], variant: Variant, recipe: Recipe, seed: int
 ) -> L.LightningDataModule:
-    """The images of a job, in batches."""
-    data = DataSettings.from_dict(settings["data"])
-    return make_datamodule(data, variant, batch_size, seed, Path(settings["cache"]))
+    """The images of a job, in batches as the recipe wants them."""
+    return make_datamodule(
+        DataSettings.from_dict(settings["data"]),
+        variant,
+        recipe.batch_size,
+        seed,
+        Path(settings["cache"]),
+        repeats=recipe.repeats,
+        test_image_size=recipe.test_image_size,
+    )
 
 
 def falls_short(score: float | None, cutoff: float, mode: Literal["max", "min"]) -> bool:

@@ -17,6 +17,7 @@ from hybrid_swin.profiling.timing import measure_latency
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import check_hash
 from hybrid_swin.spec.own_code.module_sources import check_modules
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import OF_THE_DISK, SaveError, explained, write_json_atomically
 from hybrid_swin.training.classifier import DivergedError
@@ -177,7 +178,7 @@ def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResul
     from search.execution.reference import fit_reference  # scikit-learn, for this job alone
 
     variant = Variant.from_dict(settings["variant"])
-    data = data_of(settings, variant, 256, spec.seed)
+    data = data_of(settings, variant, Recipe(batch_size=256), spec.seed)
     if not isinstance(data, ImageData):
         raise RuntimeError("no reference for data modules of the user's own")
     data.setup()

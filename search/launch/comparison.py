@@ -136,8 +136,9 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     images: list[BoundImages] = []
     hashes = {"init": plan.init.hash} if plan.init.hash else {}
     for cell in plan.cells:
-        variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
-        data[cell.name] = about = about_data(read_images(settings, cell.data, variant))
+        entry = next(entry for entry in plan.entries if entry.cell.name == cell.name)
+        variant, recipe = entry.variant, entry.recipes[0]
+        data[cell.name] = about = about_data(read_images(settings, cell.data, variant, recipe))
         images += BoundImages.of(cell.data, variant, about)
         for name in ("data_hash", "split_hash") if about else ():
             hashes[f"{name} {cell.name}".strip()] = about[name]

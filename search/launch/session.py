@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
 from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.agents.mailbox import agents_in
@@ -211,7 +212,7 @@ class Session:
 
 
 def read_images(
-    settings: ExperimentSettings, data: DataSettings, variant: Variant
+    settings: ExperimentSettings, data: DataSettings, variant: Variant, recipe: Recipe
 ) -> LoadedData | None:
     """The images for a network; None for a data module of the user's own, which workers make.
 
@@ -222,10 +223,15 @@ def read_images(
         cache = image_cache(settings)
         loaded = load_data(data, variant.image_size, variant.in_channels, cache)
         loaded.check_classes(variant.num_classes)
+        at_test_size(loaded, data, recipe.test_image_size, cache)
         return loaded
     from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
 
-    make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed)
+    of_recipe: dict[str, Any] = {
+        "repeats": recipe.repeats,
+        "test_image_size": recipe.test_image_size,
+    }
+    make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed, **of_recipe)
     return None
 
 

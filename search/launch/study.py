@@ -126,10 +126,10 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     Raises InputError for images that cannot be used, or a plug-in that changed since the study
     began.
     """
-    variant, _ = space.resolve(space.default())
+    variant, recipe = space.resolve(space.default())
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([settings.data.class_path], settings.path)
-    data = read_images(settings, settings.data, variant)
+    data = read_images(settings, settings.data, variant, recipe)
     if data is not None:
         _check_image_rungs(settings, data)
     measure = "latency" in settings.objective.against

@@ -1,6 +1,7 @@
 """From settings to batches, in Lightning's hands; and the user's own modules."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 
 import lightning.pytorch as pl
@@ -325,3 +326,42 @@ def test_mistakes_with_own_modules(own, class_path, init_args, message):
 def test_our_modules_are_lightnings():
     assert isinstance(ready(), ImageData)
     assert isinstance(ready(), pl.LightningDataModule)
+
+
+def test_validation_and_test_are_read_at_their_own_size(tmp_path):
+    random = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 4), ("test", 4)):
+        for label in ("a", "b"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(0, 256, (12, 12), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / label / f"{i}.png")
+    settings = DataSettings(source="folder", options={"path": str(tmp_path)})
+    variant = replace(VARIANT, num_classes=2)
+    data, larger = (
+        make_datamodule(settings, variant, 4, 0, test_image_size=side) for side in (None, 12)
+    )
+    data.setup()
+    larger.setup()
+    assert larger.hashes == data.hashes and larger.mean == data.mean
+    for name, side in (("train", 8), ("val", 12), ("test", 12)):
+        ours, theirs = (getattr(x, f"{name}_dataloader")() for x in (larger, data))
+        for (images, labels), (_, same) in zip(ours, theirs, strict=True):
+            assert images.shape[2:] == (side, side) and torch.equal(labels, same)
+    first = np.asarray(Image.open(tmp_path / "test" / "a" / "0.png"))
+    shown = next(iter(larger.test_dataloader()))[0][0, 0] * data.std[0] + data.mean[0]
+    np.testing.assert_allclose(shown.numpy() * 255, first, atol=1e-3)
+
+
+def test_what_cannot_be_read_at_another_size_is_said():
+    data = make_datamodule(DataSettings(), VARIANT, 64, 0, test_image_size=16)
+    with pytest.raises(InputError, match=r"recipe.test_image_size 16: .* leave it out"):
+        data.setup()
+
+
+def test_an_epoch_of_repeated_images_has_as_many_images():
+    data = make_datamodule(DataSettings(), VARIANT, 64, 0, repeats=3)
+    data.setup()
+    labels = torch.cat([labels for _, labels in data.train_dataloader()])
+    assert len(labels) == len(data.splits.train)
+    assert torch.equal(labels[0:300:3], labels[1:300:3])

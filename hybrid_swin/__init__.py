@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hybrid_swin.spec.stage import Stage as Stage
     from hybrid_swin.spec.variant import Variant as Variant
     from hybrid_swin.training.augmentations import Augmentation as Augmentation
+    from hybrid_swin.training.augmentations import Pixels as Pixels
     from hybrid_swin.training.optimizers import OptimizerFactory as OptimizerFactory
     from hybrid_swin.training.optimizers import ParameterGroup as ParameterGroup
     from hybrid_swin.training.schedules import Schedule as Schedule
@@ -62,7 +63,7 @@ _NAMES = {  # of each module
     "spec.recipe": "Recipe",
     "spec.stage": "Stage",
     "spec.variant": "Variant",
-    "training.augmentations": "Augmentation",
+    "training.augmentations": "Augmentation Pixels",
     "training.optimizers": "OptimizerFactory ParameterGroup",
     "training.schedules": "Schedule",
 }

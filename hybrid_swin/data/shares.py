@@ -30,10 +30,14 @@ class Cut:
         rank: of this process, from 0.
         ranks: processes.
         turns: shares that each process takes one after another.
+        with_opposite: they come with the images that lie opposite.
     """
 
-    def __init__(self, loader: Any, rank: int, ranks: int, turns: int) -> None:
-        self._loader, self._rank, self._ranks, self._turns = loader, rank, ranks, turns
+    def __init__(
+        self, loader: Any, rank: int, ranks: int, turns: int, with_opposite: bool = False
+    ) -> None:
+        self._loader, self._turns = loader, turns
+        self._cuts = rank, ranks, turns, with_opposite
 
     @property
     def sampler(self) -> Any:
@@ -53,13 +57,17 @@ class Cut:
         return self._shares_of(iter(self._loader))
 
     def _shares_of(self, batches: Iterator[Any]) -> Iterator[tuple[Any, Any, Share]]:
-        cuts = self._rank, self._ranks, self._turns
-        for (images, labels), share in shares_of(batches, lambda batch: len(batch[1]), *cuts):
-            yield images[share.rows], labels[share.rows], share
+        for (images, labels), share in shares_of(batches, lambda batch: len(batch[1]), *self._cuts):
+            yield images[share.taken], labels[share.taken], share
 
 
 def shares_of(
-    batches: Iterable[Any], size: Callable[[Any], int], rank: int, ranks: int, turns: int
+    batches: Iterable[Any],
+    size: Callable[[Any], int],
+    rank: int,
+    ranks: int,
+    turns: int,
+    with_opposite: bool = False,
 ) -> Iterator[tuple[Any, Share]]:
     """Each batch with each share that a process takes of it. ``size`` counts a batch's images."""
     shares, before = ranks * turns, 0
@@ -69,7 +77,8 @@ def shares_of(
             index = rank * turns + turn
             begin = whole * index // shares
             count = whole * (index + 1) // shares - begin
-            yield batch, Share(begin if count else 0, count, whole, shares, turn, turns, before)
+            own = begin if count else 0, count, whole
+            yield batch, Share(*own, shares, turn, turns, before, with_opposite)
         before += whole
 
 
@@ -77,8 +86,11 @@ def shares_of(
 class _CutPositions(Sampler[tuple[NDArray[Any], Share]]):
     """The positions of each share of each batch, and the share."""
 
-    def __init__(self, batches: EpochBatches, rank: int, ranks: int, turns: int) -> None:
-        self._batches, self._cuts, self._turns = batches, (rank, ranks, turns), turns
+    def __init__(
+        self, batches: EpochBatches, rank: int, ranks: int, turns: int, with_opposite: bool
+    ) -> None:
+        self._batches, self._turns = batches, turns
+        self._cuts = rank, ranks, turns, with_opposite
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, from 0, as Lightning does before each."""
@@ -89,7 +101,7 @@ class _CutPositions(Sampler[tuple[NDArray[Any], Share]]):
 
     def __iter__(self) -> Iterator[tuple[NDArray[Any], Share]]:
         for positions, share in shares_of(self._batches, len, *self._cuts):
-            yield positions[share.rows], share
+            yield positions[share.taken], share
 
 
 @final
@@ -105,15 +117,27 @@ class _SharesOfSplit(Dataset[tuple[Tensor, Tensor, Share]]):
 
 
 @contextmanager
-def cut(datamodule: LightningDataModule, rank: int, ranks: int, turns: int) -> Iterator[None]:
-    """Have the loaders of a data module give this process's shares."""
+def cut(
+    datamodule: LightningDataModule,
+    rank: int,
+    ranks: int,
+    turns: int,
+    *,
+    mixes: bool = False,
+) -> Iterator[None]:
+    """Have the loaders of a data module give this process's shares.
+
+    Where the training ``mixes`` images of a batch, shares of train batches come with what lies
+    opposite of their images.
+    """
     if ranks * turns == 1:
         yield
         return
     own = vars(datamodule)
     before = {name: own[name] for name in _LOADERS if name in own}
     for name in _LOADERS:
-        own[name] = _cutting(getattr(datamodule, name), rank, ranks, turns)
+        with_opposite = mixes and name == "train_dataloader"
+        own[name] = _cutting(getattr(datamodule, name), rank, ranks, turns, with_opposite)
     try:
         yield
     finally:
@@ -139,7 +163,7 @@ def _refuse_cut(loader: Any) -> None:
         )
 
 
-def _cutting(make: Any, rank: int, ranks: int, turns: int) -> Any:
+def _cutting(make: Any, rank: int, ranks: int, turns: int, with_opposite: bool) -> Any:
     @functools.wraps(make)  # by which Lightning sees whether a loader is given at all
     def cut_loader() -> Any:
         loader = make()
@@ -147,8 +171,8 @@ def _cutting(make: Any, rank: int, ranks: int, turns: int) -> Any:
         if not isinstance(images, SplitImages) or not isinstance(batches, EpochBatches):
             if ranks > 1:
                 _refuse_cut(loader)
-            return Cut(loader, rank, ranks, turns)
-        parts = _SharesOfSplit(images), _CutPositions(batches, rank, ranks, turns)
+            return Cut(loader, rank, ranks, turns, with_opposite)
+        parts = _SharesOfSplit(images), _CutPositions(batches, rank, ranks, turns, with_opposite)
         ours = cast(DataLoader[Any], loader)
         return make_loader(*parts, ours.num_workers, ours.pin_memory)
 

@@ -33,6 +33,10 @@ class Share(NamedTuple):
 
     A share without an image (``size`` 0, where a batch has fewer images than shares) holds the
     batch's first image instead, so that all devices do the same; it counts nothing.
+
+    Where images of a batch are mixed with others of it, a share may come ``with_opposite``: behind
+    its own images it then holds those that lie opposite, image ``whole - 1 - i`` for image i, in
+    the batch's order.
     """
 
     begin: int
@@ -42,11 +46,26 @@ class Share(NamedTuple):
     turn: int  # among the shares that this process takes one after another, from 0
     turns: int
     before: int  # images of the epoch before this batch
+    with_opposite: bool = False
 
     @property
     def rows(self) -> slice:
         """The images that this share holds."""
         return slice(self.begin, self.begin + max(1, self.size))
+
+    @property
+    def opposite(self) -> "Share":
+        """What lies opposite of the images that this share holds."""
+        rows = self.rows
+        begin, size = self.whole - rows.stop, rows.stop - rows.start
+        return self._replace(begin=begin, size=size, with_opposite=False)
+
+    @property
+    def taken(self) -> slice | list[int]:
+        """The rows of the batch that this share comes with."""
+        if not self.with_opposite:
+            return self.rows
+        return [row for share in (self, self.opposite) for row in range(self.whole)[share.rows]]
 
     @property
     def held_by_all(self) -> int:
@@ -99,20 +118,45 @@ class Generators:
     """Lets the shares that one process takes in turn draw from the same state."""
 
     def __init__(self) -> None:
-        self._states: tuple[Tensor, Tensor | None] | None = None
+        self._states: _States | None = None
 
     def turn(self, share: Share, device: torch.device) -> None:
         """Call before a share's first draw."""
         if share.turns == 1:
             return
-        own = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type)  # beside the CPU's
         if share.turn == 0:
-            here = None if own is None else cast(Any, own).get_rng_state()
-            self._states = torch.get_rng_state(), here
+            self._states = _states(device)
         elif self._states is not None:
-            torch.set_rng_state(self._states[0])
-            if own is not None and self._states[1] is not None:
-                cast(Any, own).set_rng_state(self._states[1])
+            _restore(self._states, device)
+
+
+@contextmanager
+def drawn_again(device: torch.device) -> Iterator[None]:
+    """What is drawn inside is drawn once more after it: the generators go back."""
+    states = _states(device)
+    try:
+        yield
+    finally:
+        _restore(states, device)
+
+
+_States = tuple[Tensor, Tensor | None]  # of the CPU's generator and the device's own
+
+
+def _states(device: torch.device) -> _States:
+    own = _module_of(device)
+    return torch.get_rng_state(), None if own is None else own.get_rng_state()
+
+
+def _restore(states: _States, device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    own = _module_of(device)
+    if own is not None and states[1] is not None:
+        own.set_rng_state(states[1])
+
+
+def _module_of(device: torch.device) -> Any:
+    return {"cuda": torch.cuda, "mps": torch.mps}.get(device.type)
 
 
 class _Whole(TorchFunctionMode):

@@ -18,9 +18,9 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.whole_batch import Generators, Share, as_whole
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.augmentation import augment
 from hybrid_swin.training.metrics import measure
 from hybrid_swin.training.optimization import make_optimizer, make_schedule
+from hybrid_swin.training.train_images import TrainImages
 
 SharedBatch = tuple[Tensor, Tensor, Share]  # a share's images and labels, and which it is
 
@@ -83,6 +83,7 @@ class Classifier(L.LightningModule):
         self._read: list[dict[str, Tensor]] = []
         self._places: list[Tensor] = []  # in the split, of what was read
         self._generators = Generators()
+        self._train_images = TrainImages(self.recipe, self.variant.in_channels)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes)."""
@@ -101,6 +102,8 @@ class Classifier(L.LightningModule):
                     f"num_classes {self.variant.num_classes} does not fit the data's {classes} "
                     f"classes ({name} of the data module); set num_classes: {classes}"
                 )
+        if stage == "fit":
+            self._train_images.prepare(data)
         if stage != "fit" or self.recipe.class_weights == "none" or self.class_weights is not None:
             return
         counts = getattr(data, "class_counts", None)
@@ -138,10 +141,16 @@ class Classifier(L.LightningModule):
             self._check_labels(labels)
         if share is not None:
             self._generators.turn(share, images.device)
+        given = self._train_images(images, labels, share)
         with as_whole(share):
-            logits = self.model(augment(images, self.recipe.shift, self.recipe.flip))
+            logits = self.model(given.images)
         loss = classification_loss(
-            logits.float(), labels, self.recipe.label_smoothing, self.class_weights
+            logits.float(),
+            given.labels,
+            self.recipe.label_smoothing,
+            self.class_weights,
+            given.opposite,
+            given.kept,
         )
         count = len(labels) if share is None else share.size
         self._loss_sum.add_(loss.detach(), alpha=count)
@@ -260,7 +269,12 @@ def _parts(batch: Batch | SharedBatch) -> tuple[Tensor, Tensor, Share | None]:
 
 
 def classification_loss(
-    logits: Tensor, labels: Tensor, smoothing: float = 0.0, class_weights: Tensor | None = None
+    logits: Tensor,
+    labels: Tensor,
+    smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+    opposite: Tensor | None = None,
+    kept: float = 1.0,
 ) -> Tensor:
     """Smoothed cross entropy, weighted by each image's own class. A scalar.
 
@@ -280,12 +294,24 @@ def classification_loss(
     mean over an epoch's images is the loss of the split. Divided by the weights, a batch of one
     class, or of one image, would undo them.
 
-    Logits are (B, K), labels (B,), weights (K,), all 1 if not given.
+    An image that was mixed with one of class y', of which it ``kept`` the share λ, has the target
+    λ t + (1 - λ) t', and likewise the weight λ w_y + (1 - λ) w_y': the best answer to it is its
+    target, too.
+
+    Logits are (B, K), labels (B,), weights (K,), all 1 if not given; ``opposite`` are the labels y'
+    (B,), if images were mixed.
     """
     losses_B = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
-    if class_weights is not None:
-        losses_B = losses_B * class_weights[labels]
-    return losses_B.mean()
+    weights_B = None if class_weights is None else class_weights[labels]
+    if opposite is not None:
+        # Cross entropy is linear in its target, so no target has to be built.
+        others_B = functional.cross_entropy(
+            logits, opposite, label_smoothing=smoothing, reduction="none"
+        )
+        losses_B = kept * losses_B + (1 - kept) * others_B
+        if class_weights is not None and weights_B is not None:
+            weights_B = kept * weights_B + (1 - kept) * class_weights[opposite]
+    return losses_B.mean() if weights_B is None else (losses_B * weights_B).mean()
 
 
 def check_classes(variant: Variant, class_weights: list[float] | None = None) -> None:

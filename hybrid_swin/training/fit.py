@@ -166,7 +166,8 @@ def fit(
             )
             keeper.restore_counters(trainer)
             seed_for_setup(datamodule)
-            shares = cut(datamodule, processes.rank, processes.count, micro_batches)
+            cuts = processes.rank, processes.count, micro_batches
+            shares = cut(datamodule, *cuts, mixes=recipe.mixes)
             with processes.connected(device, str(folder)), shares:
                 try:
                     with memory_watched(batching, lambda: keeper.loop_start is not None):

@@ -233,3 +233,24 @@ def test_refuses_what_is_no_mapping_and_what_cannot_be_read(tmp_path):
 def test_importing_it_does_not_import_torch():
     code = "import sys, hybrid_swin.spec.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed"),
+    [
+        ("rand_augment(magnitude=11)", "magnitude=11 .* a number from 0 to 10"),
+        ("rand_augment(layers=0)", "a whole number from 1 to 15"),
+        ("random_resized_crop(scale=0-1)", "scale=0-1 .* two numbers from 0.0001 to 1"),
+        ("random_erasing(probability=1.5)", "a number from 0 to 1"),
+    ],
+)
+def test_options_of_augmentations_have_limits(word, allowed):
+    with pytest.raises(InputError, match=allowed):
+        Recipe(augmentations=(word,))
+
+
+def test_ranges_at_their_default_do_not_count():
+    same = Recipe(augmentations=["random_resized_crop(scale=0.08-1;ratio=0.75-1.3333)"])
+    assert same.id == Recipe(augmentations=["random_resized_crop"]).id
+    other = Recipe(augmentations=["random_resized_crop(scale=0.5-1)"])
+    assert other.id != same.id and Recipe.from_dict(other.to_dict()) == other

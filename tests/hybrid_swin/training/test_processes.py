@@ -70,6 +70,18 @@ RECIPE = Recipe(
     class_weights="balanced",
     precision="32-true",
 )
+# Shares must draw alike, and hold the images that they mix in.
+AUGMENTED = dataclasses.replace(
+    RECIPE,
+    augmentations=(
+        *("random_resized_crop(scale=0.5-1)", "rand_augment", "color_jitter"),
+        *("random_erasing(probability=0.5)", "random_crop(padding=1)"),
+    ),
+    mixup=0.8,
+    cutmix=1.0,
+    mix_probability=0.8,
+    repeats=2,
+)
 WORDS = {
     "attention": ["w_msa+mdta", "sw_msa"],
     "cross": ["conv+w_msa:cross(norm=batch)", "w_msa"],
@@ -125,6 +137,9 @@ def trainings(folder, processes):
         cut_off = [Copy(folder / "from-two")] if name == "attention" else []
         done[name] = train(folder / f"two-{name}", blocks, processes, callbacks=cut_off)
     done["micro"] = train(folder / "two-micro", WORDS["attention"], processes, micro_batches=2)
+    done["augmented"] = train(
+        folder / "two-augmented", WORDS["attention"], processes, 2, recipe=AUGMENTED
+    )
     done["go on"] = train(folder / "from-one", WORDS["attention"], processes)
     broken = dataclasses.replace(RECIPE, learning_rate=1e4, min_learning_rate=0, gradient_clip=0)
     done["diverged"] = train(folder / "diverged", WORDS["attention"], processes, recipe=broken)
@@ -171,6 +186,8 @@ def test_two_processes_are_one_but_for_rounding(tmp_path, write_plugin):
         assert_same(tmp_path / f"one-{name}", tmp_path / f"two-{name}")
     expected = tmp_path / "one-attention"
     assert_same(expected, tmp_path / "two-micro")  # 4 shares, of which 1 has no image
+    train(tmp_path / "one-augmented", WORDS["attention"], recipe=AUGMENTED)
+    assert_same(tmp_path / "one-augmented", tmp_path / "two-augmented")
     assert two["go on"].resumed_from == 1
     assert_same(expected, tmp_path / "from-one")
     assert train(tmp_path / "from-two", WORDS["attention"]).resumed_from == 1
@@ -179,9 +196,10 @@ def test_two_processes_are_one_but_for_rounding(tmp_path, write_plugin):
     assert two["attention"].device.startswith("2 x ")
 
 
-def test_micro_batches_are_the_batch_but_for_rounding(tmp_path):
-    one = train(tmp_path / "one", WORDS["attention"])
-    four = train(tmp_path / "four", WORDS["attention"], micro_batches=4)
+@pytest.mark.parametrize("recipe", [RECIPE, AUGMENTED])
+def test_micro_batches_are_the_batch_but_for_rounding(tmp_path, recipe):
+    one = train(tmp_path / "one", WORDS["attention"], recipe=recipe)
+    four = train(tmp_path / "four", WORDS["attention"], micro_batches=4, recipe=recipe)
     assert_same(tmp_path / "one", tmp_path / "four")
     assert four.metrics == pytest.approx(one.metrics, rel=1e-4, abs=1e-5)
     assert not one.notes and not four.notes
@@ -228,6 +246,17 @@ def test_batch_norm_over_micro_batches_is_said(tmp_path):
     assert result.notes == ("batch norm took its statistics over micro-batches of 8",)
     assert has_batch_norm(HybridSwin(variant(WORDS["cross"])))
     assert not has_batch_norm(HybridSwin(variant(WORDS["attention"])))
+
+
+@pytest.mark.parametrize("whole", [1, 2, 3, 7, 8])
+def test_shares_come_with_what_lies_opposite(whole):
+    images = torch.arange(whole)
+    for rank in range(2):
+        for x, labels, share in Cut([(images, 10 * images)], rank, 2, 2, True):
+            own, opposite = x.tensor_split(2)
+            assert own.tolist() == list(range(whole))[share.rows]
+            assert opposite.flip(0).tolist() == [whole - 1 - i for i in own.tolist()]
+            assert labels.tolist() == (10 * x).tolist()
 
 
 @pytest.mark.parametrize("whole", [1, 2, 3, 7, 8])

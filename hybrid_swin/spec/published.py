@@ -1,4 +1,6 @@
-"""Published variants, and a series of our own, by name: all for ImageNet-1k at 224, V2's at 256.
+"""Published variants, and a series of our own, by name.
+
+All are for ImageNet-1k at 224 pixels, V2's at 256, and ``cct_like_7`` for CIFAR-10 at 32.
 
 ``swin_t``, ``swin_s``, ``swin_b``, ``swin_l``: every other block is shifted, widths double from
 stage to stage.
@@ -19,6 +21,26 @@ last norm in front of the pool (DaViT: behind it).
 gating the other, without shift; sizes as in the authors' code. Unlike MixFormer-B4, it has Swin's
 stem and merging (MixFormer: four convolutions, and one), layer norm (batch norm) and no layer of
 1,280 channels before the classifier.
+
+``cswin_like_t``: attention in stripes of 1, 2, 7 and 7 rows or columns, with a convolution of the
+values for positions, and convolutions that merge. It is CSWin-T but for the stem, which is one
+7 x 7 convolution of stride 4 there: ours has 10 thousand parameters and 0.04 GMACs more.
+
+``coatnet_like_0``: convolutions in two stages, and in two more attention over the whole map with a
+bias per relative position, which is CoAtNet's relative attention (for images of another size give
+``window_size`` as well, since windows stay as large as they are). Unlike CoAtNet-0, a block
+convolves C channels, and its MLP follows (CoAtNet: MBConv, which convolves the MLP's 4C, with batch
+norms and squeeze-and-excitation); the stem has two convolutions of stride 2 (CoAtNet: the second
+keeps the map, and the first block halves it); and the pooled, projected map is all that a stage
+gets (CoAtNet: its first block mixes what is not projected). In sum it has 2% more parameters and
+3% fewer MACs.
+
+``cct_like_7``: seven blocks of attention over all of 16 x 16 tokens, behind a convolution. Unlike
+CCT-7/3x1, the convolution has a stride of 2 and a layer norm (CCT: stride 1, ReLU and a max pool);
+positions are a bias of the attention (CCT: embeddings, added once); queries, keys and values have
+biases; and the mean over tokens is classified (CCT: a learned average). It has 1% fewer parameters.
+CCT's count of MACs leaves out the two products of attention, 0.235 GMACs; without them ours has 1%
+fewer.
 
 ``hybrid_*_t``: Swin-T with one branch added to every block, ``w_msa+mdta`` and ``sw_msa+mdta`` in
 turn: shifts stay where Swin-T has them, so that in a block the branch is all that differs. Widths
@@ -55,6 +77,10 @@ _THEIRS = re.compile(
     r"(_window(?P<first>\d+)(to(?P<last>\d+))?_(?P<image>\d+)(to(?P<larger>\d+))?)?"
 )
 _OTHERS = {
+    "cct_7": "cct_like_7",
+    "coatnet_0": "coatnet_like_0",
+    "cswin_64_12211_tiny": "cswin_like_t",
+    "cswin_tiny": "cswin_like_t",
     "davit_tiny": "davit_like_t",
     "mixformer_b4": "mixformer_like_b4",
     "swin_s3_tiny": "s3_t",
@@ -125,6 +151,45 @@ _TABLE = {
         (2, 2, 8, 8),
         (4, 8, 16, 32),
         (("conv+w_msa:cross",),) * 4,
+    ),
+    "cswin_like_t": _Row(
+        "after tables 1 and 2 of CSWin Transformer: A General Vision Transformer Backbone with "
+        "Cross-Shaped Windows, 2021, https://arxiv.org/abs/2107.00652 (published: 23M parameters, "
+        "4.3 GMACs, 82.7% top-1)",
+        _doubling(64),
+        (1, 2, 21, 1),
+        (2, 4, 8, 16),
+        tuple((f"stripes(width={width})",) for width in (1, 2, 7, 7)),
+        fields={"stem": "conv", "merging": "conv", "merging_norm": "post"},
+    ),
+    "coatnet_like_0": _Row(
+        "after tables 3 and 4 of CoAtNet: Marrying Convolution and Attention for All Data Sizes, "
+        "2021, https://arxiv.org/abs/2106.04803 (published: 25M parameters, 4.2 GMACs, 81.6% "
+        "top-1)",
+        _doubling(96),
+        (2, 3, 5, 2),
+        _T_HEADS,
+        (("conv",), ("conv",), ("w_msa",), ("w_msa",)),
+        (None, None, 14, None),
+        fields={"stem": "conv", "merging": "pool"},
+    ),
+    "cct_like_7": _Row(
+        "after CCT-7/3x1 of Escaping the Big Data Paradigm with Compact Transformers, 2021, "
+        "https://arxiv.org/abs/2104.05704 (published: 3.76M parameters, 0.947 GMACs, 94.78% top-1 "
+        "on CIFAR-10)",
+        (256,),
+        (7,),
+        (4,),
+        (("w_msa",),),
+        (None,),
+        fields={
+            "image_size": 32,
+            "num_classes": 10,
+            "patch_size": 2,
+            "window_size": 16,
+            "mlp_ratio": 2.0,
+            "stem": "conv",
+        },
     ),
     "hybrid_t": _Row(
         "our own: Swin-T with gated channel attention in its third stage and a convolution in its "

@@ -12,7 +12,7 @@ from hybrid_swin.spec.variant import OPTIONAL, Variant
 from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, window_of
 
 ARGUMENT = "pretrained_window_sizes"  # of timm: windows of a first training, by stage
-_PATCH, _STAGES = 4, 4  # of all published networks
+_PATCH, _STAGES = 4, 4  # of all published Swins
 
 # timm's argument names beside ours
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}

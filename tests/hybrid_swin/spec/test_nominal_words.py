@@ -144,6 +144,9 @@ PUBLISHED = {
     "hybrid_t": "ae3aa14906",
     "davit_like_t": "c7c14cacc7",
     "mixformer_like_b4": "48cd4f0689",
+    "cswin_like_t": "39d209f587",
+    "coatnet_like_0": "435c328aa6",
+    "cct_like_7": "1d7ba394a5",
 }
 
 

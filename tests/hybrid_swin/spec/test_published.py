@@ -39,6 +39,9 @@ PAPERS = {
     "s3_t": (28.3, 4.6, 0.01),
     "davit_like_t": (28.3, 4.5, 0.01),
     "mixformer_like_b4": (35, 3.6, 0.12),
+    "cswin_like_t": (23, 4.3, 0.03),
+    "coatnet_like_0": (25, 4.2, 0.03),
+    "cct_like_7": (3.76, 0.947 + 0.235, 0.01),  # the products of attention are not in the first
 }
 SERIES = [name for name in names() if name.startswith("hybrid_")]
 
@@ -67,6 +70,13 @@ def test_parameters_and_macs_are_near_those_of_the_papers(name):
     cost, (parameters, macs, near) = count_cost(published(name)), PAPERS[name]
     assert cost.parameters / 1e6 == pytest.approx(parameters, rel=near)
     assert cost.macs / 1e9 == pytest.approx(macs, rel=near)
+
+
+def test_a_cswin_is_the_authors_but_for_the_stem():
+    ours = count_cost(published("cswin_like_t")).parameters
+    stem = count_cost(replace(published("cswin_like_t"), stem="patch")).parameters
+    by_formula = stem - 64 * 3 * 4**2 + 64 * 3 * 7**2  # their stem: 7 x 7 of stride 4
+    assert (by_formula, ours - by_formula) == (22_320_552, 9_984)
 
 
 def test_a_searched_swin_has_larger_windows_in_its_third_stage():
@@ -101,7 +111,11 @@ def test_a_dual_network_is_swin_with_one_branch_added(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["swin_t", "swin_l", "swin_v2_t", "s3_t", "mixformer_like_b4", "hybrid_t"]
+    "name",
+    [
+        *("swin_t", "swin_l", "swin_v2_t", "s3_t", "mixformer_like_b4", "hybrid_t"),
+        *("cswin_like_t", "coatnet_like_0", "cct_like_7"),
+    ],
 )
 def test_what_is_built_is_what_is_told(name):
     variant = published(name)

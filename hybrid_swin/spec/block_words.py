@@ -26,6 +26,8 @@ DEFAULT_FUSION = "sum"
 GATE = "gate"  # an option of every fusion, which stands behind it
 WINDOWED = "w_msa", "sw_msa", "grid", "overlap"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
+REGISTERS = "registers"  # learned tokens beside those of a window
+MOST_REGISTERS = 1_000  # beyond any use
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 LONGEST_WORD = 1_000  # characters; beyond any block
 
@@ -164,6 +166,7 @@ def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
     options = part.read_options(inside, f"block word {word!r}", VALUE)
     if name in WINDOWED:
         _check_scale(options, word)
+        _check_registers(options, word)
     return Part(name, tuple(sorted(options.items())))
 
 
@@ -181,6 +184,27 @@ def _check_scale(options: Mapping[str, Any], word: str) -> None:
             f"block word {word!r}: {PRETRAINED}={side} scales a continuous position bias; add "
             f"bias=continuous, or leave {PRETRAINED} out"
         )
+
+
+def _check_registers(options: Mapping[str, Any], word: str) -> None:
+    count = options.get(REGISTERS, 0)
+    if not 0 <= count <= MOST_REGISTERS:
+        raise InputError(
+            f"block word {word!r}: option {REGISTERS}={count} is not possible; give a number of "
+            f"tokens from 0 to {MOST_REGISTERS:,}"
+        )
+
+
+def with_registers(word: BlockWord, count: int) -> BlockWord:
+    """The word with so many registers for each branch that takes some and does not say how many."""
+    return BlockWord(tuple(_with_registers(part, count) for part in word.branches), word.fusion)
+
+
+def _with_registers(part: Part, count: int) -> Part:
+    option = registry.describe("branch", part.name).options.get(REGISTERS)
+    if option is None or option.type is not int or REGISTERS in part.kwargs:
+        return part
+    return Part(part.name, tuple(sorted((*part.options, (REGISTERS, count)))))
 
 
 def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:

@@ -10,7 +10,13 @@ from typing import Any, Literal, get_args
 import yaml
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.block_words import BlockWord, parse
+from hybrid_swin.spec.block_words import (
+    MOST_REGISTERS,
+    REGISTERS,
+    BlockWord,
+    parse,
+    with_registers,
+)
 from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
@@ -31,7 +37,7 @@ from hybrid_swin.system.yaml_files import read_yaml
 _MOST_MLP_RATIO = 1000  # beyond any network
 MOST_STAGES = 17  # the largest image, 2**16 pixels per side, halved to one token
 
-OPTIONAL = "merging_norm", "stem", "merging", "layer_scale"
+OPTIONAL = "merging_norm", "stem", "merging", "layer_scale", "registers"
 _LAYER_SCALES = Range(0, 1)
 
 Merging = Literal["linear", "conv", "pool"]
@@ -63,6 +69,9 @@ class Variant:
         layer_scale: what the weights start at, one per channel, that multiply what a mixer or an
             MLP adds to its residual, such as 1e-5; 0 for no such weights. Norms behind mixers and
             MLPs (a stage's ``norm: post``) then start at 1, since these weights do their work.
+        registers: learned tokens that every window of `w_msa`, `sw_msa`, `grid` and `overlap`
+            attends to beside its own, for each block: their option of that name, where a block
+            word does not give it. Other blocks have none.
 
     Raises:
         InputError: a value that no network can have, named with its place and what is allowed.
@@ -82,6 +91,7 @@ class Variant:
     stem: Stem = "patch"
     merging: Merging = "linear"
     layer_scale: float = 0.0
+    registers: int = 0
 
     def __post_init__(self) -> None:
         _freeze(self, "image_size", read_image_size(self.image_size))
@@ -95,6 +105,7 @@ class Variant:
         check_choice(self.merging, get_args(Merging), "merging")
         check_choice(self.stem, get_args(Stem), "stem")
         check_stem(self.stem, self.patch_size)
+        _freeze(self, REGISTERS, read_whole(self.registers, 0, REGISTERS, MOST_REGISTERS))
         self._check_grids()
         for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
             if round(stage.width * self.mlp_ratio) < 1:
@@ -150,7 +161,10 @@ class Variant:
         A shift stays where one window covers the nominal map: on a larger one there is something
         to shift.
         """
-        return tuple(tuple(word.canonical() for word in words) for words in self._parsed)
+        return tuple(
+            tuple(with_registers(word, self.registers).canonical() for word in words)
+            for words in self._parsed
+        )
 
     @cached_property
     def _nominal(self) -> tuple[tuple[tuple[BlockWord, ...], Window | None], ...]:
@@ -184,6 +198,7 @@ class Variant:
             "stages": [self._canonical_stage(i, common) for i in range(len(self.stages))],
             "plugins": dict(sorted(plugins.items())),
         }
+        canonical.pop(REGISTERS, None)  # the words say it
         if len(self.stages) == 1:  # nothing is merged
             for name in ("merging_norm", "merging"):
                 canonical.pop(name, None)

@@ -15,10 +15,14 @@ from hybrid_swin.cost import Grid
 from hybrid_swin.inspection.measures.branch_hooks import replaced_methods
 from hybrid_swin.network import windows
 from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.branches._registers import bias_for_all
 from hybrid_swin.network.branches._window_attention import WindowAttention
 
 Tap = Callable[[Tensor], None]
-"""Called with the attention (B, G, K, N, N): each row a query's weights, which add up to 1."""
+"""Called with the attention (B, G, K, N, N + n): each row a query's weights, which add up to 1.
+
+The last n are of registers, which stand nowhere; most branches have none.
+"""
 
 
 class Layout(NamedTuple):
@@ -83,7 +87,7 @@ def attention_taps(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
 
 
 def attention_weights(branch: WindowAttention, x_BGNC: Tensor, bias: Tensor) -> Tensor:
-    """``softmax(scale q kᵀ + bias)`` of windows; bias (1 or G, K, N, N). -> (B, G, K, N, N)."""
+    """``softmax(scale q kᵀ + bias)`` of windows; bias (1 or G, K, N, N). -> (B, G, K, N, N + n)."""
     q, k, _, scale = branch.heads(x_BGNC)
-    logits = (q.float() * scale) @ k.float().transpose(-2, -1) + bias
+    logits = (q.float() * scale) @ k.float().transpose(-2, -1) + bias_for_all(bias, k)
     return logits.softmax(dim=-1)

@@ -74,6 +74,10 @@ class AttentionDistance(Inspection):
             notes.append(
                 "Some windows hold padding; the weights on it (padding_share) are left out."
             )
+        if any("register_share" in row for row in rows):
+            notes.append(
+                "Registers stand at no place; the weights on them (register_share) are left out."
+            )
         if any(row["ratio"] is None for row in rows):
             notes.append("A window of one token has no distance to compare with.")
         return {
@@ -126,10 +130,14 @@ class _Reader:
         self._far = pair_distances(self._layout, place.place.stride)
         self._distances: list[Tensor] = []
         self._padding: list[Tensor] = []
+        self._registers: list[Tensor] = []
 
     def take(self, attention: Tensor) -> None:
-        """Read the attention of a batch. (B, G, K, N, N)."""
-        attention = attention.cpu()
+        """Read the attention of a batch. (B, G, K, N, N + n)."""
+        tokens = self._layout.real.shape[1]
+        attention, on_registers = attention.cpu().tensor_split((tokens,), dim=-1)
+        if on_registers.numel():
+            self._registers.append(mean_weight(on_registers, self._layout))
         self._distances.append(mean_distance(attention, self._layout, self._far))
         self._padding.append(padding_share(attention, self._layout))
 
@@ -137,6 +145,7 @@ class _Reader:
         """One row per head, and the heads that have no distance in any image."""
         values_NK = torch.cat(self._distances).numpy()
         padding_K = torch.cat(self._padding).mean(dim=0).tolist()
+        on_K = torch.cat(self._registers).mean(dim=0).tolist() if self._registers else []
         uniform = even_distance(self._layout, self._far)
         rows, undefined = [], []
         for head, values in enumerate(values_NK.T):
@@ -158,6 +167,7 @@ class _Reader:
                     "uniform": uniform,
                     "ratio": estimate.value / uniform if uniform else None,
                     "padding_share": padding_K[head],
+                    **({"register_share": on_K[head]} if on_K else {}),
                 }
             )
         return rows, undefined
@@ -185,8 +195,12 @@ def mean_distance(attention: Tensor, layout: Layout, far: Tensor) -> Tensor:
 
 def padding_share(attention: Tensor, layout: Layout) -> Tensor:
     """The weight on padding in each image, a mean over queries. (B, G, K, N, N) -> (B, K)."""
-    on_padding = torch.einsum("bgkqn,gn->bgkq", attention, (~layout.real).to(attention))
-    return on_padding.double().permute(1, 3, 0, 2)[layout.real].mean(dim=0)
+    return mean_weight(attention * (~layout.real)[:, None, None].to(attention), layout)
+
+
+def mean_weight(attention: Tensor, layout: Layout) -> Tensor:
+    """The weight on some keys in each image, a mean over queries. (B, G, K, N, n) -> (B, K)."""
+    return attention.sum(dim=-1).double().permute(1, 3, 0, 2)[layout.real].mean(dim=0)
 
 
 def even_distance(layout: Layout, far: Tensor) -> float:

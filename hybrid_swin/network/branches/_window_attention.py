@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.network import windows
 from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.branches._registers import Registers, bias_for_all, registers_cost
 from hybrid_swin.network.resizing import crop_table, offsets, resize_table
 from hybrid_swin.network.tracing import is_traced, is_transformed, is_unfused, made_like, sides
 from hybrid_swin.spec.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
@@ -41,6 +42,8 @@ class WindowAttention(Branch):
     (torchvision's); or keep the size that is ``fixed`` by the nominal map, to which it shrinks
     (timm's).
 
+    ``registers`` are so many learned tokens that every window attends to as well: see `Registers`.
+
     Parameters 4C² + 4C + (2h-1)(2w-1)K for windows of M = hw tokens; MACs 4NC² + 2NMC. Parameter
     names are timm's.
 
@@ -68,6 +71,7 @@ class WindowAttention(Branch):
         mask_padding: bool = False,
         small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
         pretrained_window_size: int = 0,
+        registers: int = 0,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -83,6 +87,7 @@ class WindowAttention(Branch):
             self.logit_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
         self.continuous = bias == "continuous"
+        self.registers = Registers(registers, dim) if registers else None
         side = pretrained_window_size
         self.scale_window: Grid | None = (side, side) if side else None
         if self.continuous:
@@ -201,12 +206,17 @@ class WindowAttention(Branch):
         if value_gate is not None:
             gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
             v = v * gate_BKD[:, None, :, None, :]
-        return attend(q, k, v, bias, scale).transpose(2, 3).flatten(3)
+        return attend(q, k, v, bias_for_all(bias, k), scale).transpose(2, 3).flatten(3)
 
     def heads(self, x_BGNC: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
-        """Queries, keys and values, each (B, G, K, N, D), and by what to scale their products."""
+        """Queries, keys and values, each (B, G, K, N, D), and by what to scale their products.
+
+        Registers stand behind keys and values.
+        """
         qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)
+        if self.registers is not None:
+            k, v = self.registers.beside(k, v, self._project)
         if self.cosine:
             temperature = self.logit_scale.clamp(max=_MAX_LOG_SCALE).exp()
             return _normalise(q, temperature), _normalise(k), v, 1.0
@@ -235,6 +245,7 @@ class WindowAttention(Branch):
     def no_weight_decay(self) -> set[str]:
         """What gives the position bias, and the scale of the cosines."""
         names = {"logit_scale"} if self.cosine else set()
+        names |= {"registers.tokens"} if self.registers is not None else set()
         if self.continuous:
             return names | {f"cpb_mlp.{name}" for name, _ in self.cpb_mlp.named_parameters()}
         return names | {"relative_position_bias_table"}
@@ -249,6 +260,7 @@ class WindowAttention(Branch):
         attention: str = "dot",
         bias: str = "table",
         small_map: SmallMap = "shrink",
+        registers: int = 0,
         **_: Any,
     ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection.
@@ -263,6 +275,7 @@ class WindowAttention(Branch):
         if attention == "cosine":
             total += Cost(parameters=num_heads - dim)
         total += Cost(0, 2 * tokens * area * dim, tokens * (area * num_heads + dim))
+        total += registers_cost(registers, tokens, dim, num_heads)
         if bias == "continuous":
             total += linear(rows, 2, _HIDDEN) + linear(rows, _HIDDEN, num_heads, bias=False)
         else:

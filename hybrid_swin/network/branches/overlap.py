@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.network import windows
 from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.branches._registers import Registers, bias_for_all, registers_cost
 from hybrid_swin.network.branches._window_attention import attend
 from hybrid_swin.network.resizing import crop_table, offsets, resize_table
 from hybrid_swin.network.tracing import made_like, sides
@@ -28,6 +29,7 @@ class Overlap(Branch):
     Where a margin leaves the map, keys and values are zeros, as HAT's ``Unfold`` pads. They are
     attended to, with the bias alone as logit. ``mask_padding`` lets no token attend to them, nor to
     what fills the last windows up. An axis that one window covers has no neighbours and no margin.
+    ``registers`` are so many learned tokens that every window attends to as well: see `Registers`.
 
     Parameters 4C² + 4C + (2(h + m) - 1)(2(w + m) - 1)K; MACs 4NC² + 2N(h + 2m)(w + 2m)C.
 
@@ -48,6 +50,7 @@ class Overlap(Branch):
         grid_size: Grid,
         overlap: float = 0.5,
         mask_padding: bool = False,
+        registers: int = 0,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -56,6 +59,7 @@ class Overlap(Branch):
         self.window = _fitted(window_size, grid_size)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
+        self.registers = Registers(registers, dim) if registers else None
         rows = offsets(_reach(self.window, overlap))
         self.bias_table = nn.Parameter(torch.empty(rows, num_heads))
         self.reset_parameters()
@@ -87,13 +91,17 @@ class Overlap(Branch):
             torch.unflatten(part, -1, (self.num_heads, -1)).transpose(2, 3)
             for part in (windows.partition(q, window), *kv_BGMC.chunk(2, dim=-1))
         )  # (B, G, K, N or M, D)
+        if self.registers is not None:
+            k, v = self.registers.beside(k, v, self.qkv)
         if value_gate is not None:
             v = v * torch.unflatten(value_gate, -1, (self.num_heads, 1, -1))[:, None]
         bias = self._bias(window, margin)
         if self.mask_padding and (any(margin) or whole != size):
             mask = partial(windows.overlapping_padding_mask, size, whole, window, margin, x.device)
             bias = bias + made_like(x, mask)[:, None]
-        out_BGNC = attend(q, k, v, bias, q.shape[-1] ** -0.5).transpose(2, 3).flatten(3)
+        out_BGNC = (
+            attend(q, k, v, bias_for_all(bias, k), q.shape[-1] ** -0.5).transpose(2, 3).flatten(3)
+        )
         return windows.merge(out_BGNC, window, whole)[:, : size[0], : size[1]]
 
     def _bias(self, window: Grid, margin: Grid) -> Tensor:
@@ -132,7 +140,7 @@ class Overlap(Branch):
 
     def no_weight_decay(self) -> set[str]:
         """The table of position biases."""
-        return {"bias_table"}
+        return {"bias_table"} | ({"registers.tokens"} if self.registers is not None else set())
 
     @classmethod
     def cost(
@@ -143,6 +151,7 @@ class Overlap(Branch):
         grid_size: Grid,
         overlap: float = 0.5,
         mask_padding: bool = False,
+        registers: int = 0,
     ) -> Cost:
         """As `w_msa`, with more keys for each query."""
         window, size = lay_windows(grid_size, sides_of(window_size))[::2]
@@ -151,6 +160,7 @@ class Overlap(Branch):
         total = Cost(offsets(_reach(window, overlap)) * num_heads)
         total += linear(tokens, dim, 3 * dim)
         total += Cost(0, 2 * tokens * keys * dim, tokens * (keys * num_heads + dim))
+        total += registers_cost(registers, tokens, dim, num_heads)
         return total + linear(grid_size[0] * grid_size[1], dim, dim)
 
 

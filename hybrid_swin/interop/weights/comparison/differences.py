@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hybrid_swin.interop.weights.comparison.attentions import Attention, is_strided
 from hybrid_swin.interop.weights.source.rules import EPS, Rules
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
-from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
+from hybrid_swin.spec.block_words import LAYING, PRETRAINED, REGISTERS, Part, window_layout
 from hybrid_swin.spec.window_rules import Grid, WindowLayout, spell_size
 
 
@@ -96,6 +96,8 @@ def _reasons(
         yield scale_reason(mine, by)
     if part.kwargs.get("mask_padding") and ours.padded != attention.at.grid:
         yield "no token attends to padding, which in the source all do"
+    if part.kwargs.get(REGISTERS):
+        yield "all tokens attend to registers, of which the source has none"
     yield from mlp_and_norm_reasons(rules)
 
 

@@ -13,7 +13,7 @@ from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.output_gates import OUTPUT_GATE, gate_behind
 from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
-from hybrid_swin.spec.block_words import BlockWord, parse
+from hybrid_swin.spec.block_words import REGISTERS, BlockWord, parse
 
 TABLE = "relative_position_bias_table"
 SCALE, CONTINUOUS = "logit_scale", "cpb_mlp.0.weight"  # of Swin V2's attention
@@ -86,10 +86,9 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
             bias table of no window.
     """
     if _may_be(word, source):
-        new = _new_gate(mixer, source)
-        whole = _fit(source, mixer, "", new)
+        whole = _fit(source, mixer, "")
         if whole is not None:
-            return MixerPlan("taken", "", whole[0] | new, whole[1])
+            return MixerPlan("taken", "", *whole)
     if isinstance(mixer, Fusion) and source.is_bare:
         for k in _candidates(word, source.name):
             branch = mixer.branches[k]
@@ -113,14 +112,21 @@ def start_alone(fusion: Fusion, base: int, identity_start: bool) -> str:
     return ""
 
 
-def _new_gate(mixer: nn.Module, source: MixerSource) -> dict[str, Tensor]:
-    """The gate behind a mixer where the source has none: at its start, the identity."""
+def _new_parts(mixer: nn.Module, source: MixerSource) -> dict[str, Tensor]:
+    """Values of what a mixer may have beyond the source's: a gate behind it, and registers.
+
+    A gate is then at its start, the identity. Registers stay as they are.
+    """
+    values: dict[str, Tensor] = {}
     gate = gate_behind(mixer)
-    if gate is None or any(name.startswith(f"{OUTPUT_GATE}.") for name in source.weights):
-        return {}
-    gate = deepcopy(gate)
-    gate.start()
-    return {f"{OUTPUT_GATE}.{name}": tensor for name, tensor in gate.state_dict().items()}
+    if gate is not None:
+        gate = deepcopy(gate)
+        gate.start()
+        values = {f"{OUTPUT_GATE}.{name}": tensor for name, tensor in gate.state_dict().items()}
+    for name, tensor in mixer.state_dict().items():
+        if f".{name}".endswith(f".{REGISTERS}.tokens"):
+            values[name] = tensor
+    return {name: tensor for name, tensor in values.items() if name not in source.weights}
 
 
 def _may_be(word: BlockWord, source: MixerSource) -> bool:
@@ -150,12 +156,10 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _fit(
-    source: MixerSource, module: nn.Module, prefix: str, new: Collection[str] = ()
+    source: MixerSource, module: nn.Module, prefix: str
 ) -> tuple[dict[str, Tensor], tuple[Resized, ...]] | None:
-    """A module's values but ``new`` ones, and which of them were resized.
-
-    None if names or shapes differ.
-    """
+    """A module's values, and which of them were resized; None if names or shapes differ."""
+    new = _new_parts(module, source)
     target = {name: tensor for name, tensor in module.state_dict().items() if name not in new}
     if target.keys() != source.weights.keys():
         _check_complete(source, target)
@@ -173,6 +177,7 @@ def _fit(
                 resized.append(Resized(prefix + name, *shapes))
             tensor = fitted
         values[prefix + name] = tensor
+    values |= {prefix + name: tensor for name, tensor in new.items()}
     return values, tuple(resized)
 
 

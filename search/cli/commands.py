@@ -16,6 +16,7 @@ from search.cli.options import (
     CompareOptions,
     FiguresOptions,
     LeaderboardOptions,
+    PapersOptions,
     RunOptions,
     SpaceOptions,
     StatusOptions,
@@ -50,6 +51,7 @@ examples:
   python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
   python search.py compare --config reach.yaml                  which distance can a block bridge?
+  python search.py papers                                       what papers claim, to be rerun here
   python search.py attribution runs/digits-controls             effects of blocks by stage
   python search.py inspect runs/digits/finalists/0a1b2c/0       where it looks, what it needs
   python search.py blocks --plugin my_branch.py --check         test a branch of your own
@@ -109,6 +111,12 @@ COMMANDS = {
         CompareOptions,
         "search.cli.experiments:run",
         settings=_COMPARISON,
+    ),
+    "papers": Command(
+        "published ablations to be rerun here, with their numbers",
+        PapersOptions,
+        "search.cli.papers:run",
+        "name",
     ),
     "work": Command(
         "lend this machine's workers to a study that runs elsewhere",

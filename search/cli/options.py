@@ -77,6 +77,28 @@ class CompareOptions(TimeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PapersOptions(JsonOptions):
+    """List published ablations that can be rerun here, or show one of them whole.
+
+    Each is a comparison in configs/papers with the published numbers in it. When it is run, it says
+    beside its own numbers whether each published one is reproduced, contradicted, or cannot be told
+    with these seeds.
+
+    Args:
+        name: one of them, to be shown whole; all of them if left out.
+        hours: measure how long each takes on this machine, by timed pilot trainings.
+
+    Examples:
+      python search.py papers
+      python search.py papers swin_shift_and_bias --hours
+      python search.py compare --config configs/papers/swin_shift_and_bias.yaml
+    """
+
+    name: str | None = None
+    hours: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpaceOptions(ConfigOptions, JsonOptions):
     """What a study's space holds, before anything is trained.
 

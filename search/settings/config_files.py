@@ -16,7 +16,13 @@ from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.recorded_code import CommandLine, settle_code
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
-_FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
+_FOLDERS = (
+    "search",
+    "compare",
+    "papers",
+    "variants",
+    "",
+)  # below configs/, where a bare name is looked for
 
 
 def read_config(
@@ -102,6 +108,14 @@ def find_config(name: str, folder: str = "search") -> Path:
     known = [file.stem for root in roots for file in (root / folder).glob("*.yaml")]
     hint = str(unknown("config", path.stem, known)).removeprefix(f"unknown config {path.stem!r}")
     raise InputError(f"there is no file {name!r}, nor a bundled config of that name{hint}")
+
+
+def bundled_configs(folder: str) -> list[Path]:
+    """The bundled files of a folder below ``configs/``, by name."""
+    for root in _bundled():
+        if files := sorted((root / folder).glob("*.yaml")):
+            return files
+    return []
 
 
 def _files_beside(path: Path) -> dict[str, Path]:

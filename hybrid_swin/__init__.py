@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hybrid_swin.network.layers import convolve as convolve
     from hybrid_swin.network.layers import depthwise_conv as depthwise_conv
     from hybrid_swin.network.model import HybridSwin as HybridSwin
+    from hybrid_swin.network.whole_batch import for_batch as for_batch
     from hybrid_swin.spec.recipe import Recipe as Recipe
     from hybrid_swin.spec.stage import Stage as Stage
     from hybrid_swin.spec.variant import Variant as Variant
@@ -60,6 +61,7 @@ _NAMES = {  # of each module
     "network.fusions": "Fusion",
     "network.layers": "convolve depthwise_conv",
     "network.model": "HybridSwin",
+    "network.whole_batch": "for_batch",
     "spec.recipe": "Recipe",
     "spec.stage": "Stage",
     "spec.variant": "Variant",

@@ -4,13 +4,18 @@ import itertools
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import CHECKS
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.training.train_images import TrainImages
 from search.cli.main import main
 from search.cli.options import WorkOptions
 from search.execution.agents.agents import SILENT
@@ -177,3 +182,22 @@ def test_the_numbers_of_the_page_on_clusters_are_the_program_s():
         f"`--storage_wait_seconds {settings.storage_wait_seconds:g}` is the default",
     ):
         assert words in page
+
+
+def test_the_augmentation_of_the_page_darkens(tmp_path, clean_registry):
+    (tmp_path / "darken.py").write_text(code("augmentations.md", "python")[0], encoding="utf-8")
+    registry.add_plugin(tmp_path / "darken.py")
+    with pytest.raises(InputError, match=r"least=2 .* a number from 0 to 1"):
+        Recipe(augmentations=("darken(least=2)",))
+    images = torch.rand(4, 1, 8, 8)
+    ready = TrainImages(Recipe(augmentations=("darken(least=0.7)",)), 1)
+    ready.prepare(SimpleNamespace(mean=0.0, std=1.0))
+    factors = ready(images, torch.zeros(4)).images / images
+    assert 0.7 <= factors.min() and factors.max() < 1
+    assert len(factors.amax((1, 2, 3)).unique()) == 4
+
+
+def test_the_recipe_of_the_page_on_augmentations_is_one():
+    snippet = yaml.safe_load(code("augmentations.md", "yaml")[0])
+    recipe = Recipe.from_dict(snippet["recipe"])
+    assert len(recipe.augmentation_parts) == 3 and recipe.mixes

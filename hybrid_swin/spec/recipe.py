@@ -111,15 +111,19 @@ class Recipe:
         accumulate_batches: batches of each optimizer step, whose gradients are averaged.
         early_stopping: epochs without a better validation score after which the training ends;
             the weights of the best epoch are kept. 0 for all epochs, and the last one's weights.
-        augmentations: changes to train images, by their words, one after another.
+        augmentations: changes to train images, by their words, one after another; then come
+            ``shift`` and ``flip``. Swin's code: random_resized_crop, rand_augment, random_erasing.
         mixup: a of the Beta(a, a) that draws how much of another image is mixed in; 0 for none.
             Swin's code: .8.
         cutmix: a of the Beta(a, a) that draws how much of an image another one covers; 0 for none.
             Swin's code: 1.
-        mix_probability: share of batches that are mixed.
+        mix_probability: share of batches that are mixed; each image with the one that lies
+            opposite in its batch.
         mix_switch_probability: share of mixed batches with cutmix, if there are both.
-        repeats: how often each image stands in a batch, augmented anew.
-        test_image_size: pixels per side of validation and test images, if not the variant's.
+        repeats: how often each image of an epoch comes, augmented anew. An epoch has as many images
+            as without, so 1 / repeats of the train split.
+        test_image_size: pixels per side of validation and test images, if not the variant's; they
+            are read from the source in this size. Costs count an image of the variant's size.
 
     Raises:
         InputError: a value that cannot be, with what is allowed.

@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as L
 import numpy as np
 
+from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import shared_images
@@ -79,7 +80,7 @@ def fit(options: FitOptions) -> int:
     datamodule = _data_for(recipe, data, variant, options.seed)
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
-    for note in fit_notes([recipe], images):
+    for note in (*fit_notes([recipe], images), *notes_at_test_size(variant, recipe)):
         say(f"note: {note}")
     try:
         result = training.fit(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
@@ -79,14 +80,15 @@ class PreparedStudy(Prepared):
     def recipe_notes(self) -> list[str]:
         """What recipes of this study ask for that is hardly meant, as far as draws show it."""
         drawn = itertools.islice(sample_params(self.space, self.settings.seed), _DRAWS_OF_RECIPES)
-        recipes = [self.space.resolve(self.space.default())[1]]
+        variant, recipe = self.space.resolve(self.space.default())
+        recipes = [recipe]
         for params in drawn:
             with suppress(InputError):  # of a network that cannot be
                 recipes.append(self.space.resolve(params)[1])
         images = self.settings.data.epoch_images or (
             len(self.data.splits.train) if self.data else None
         )
-        return fit_notes(recipes, images)
+        return fit_notes(recipes, images) + notes_at_test_size(variant, recipe)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:

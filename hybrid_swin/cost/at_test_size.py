@@ -1,0 +1,24 @@
+"""What an image of the test costs where it is larger than one of the training."""
+
+from dataclasses import replace
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
+
+
+def notes_at_test_size(variant: Variant, recipe: Recipe) -> list[str]:
+    """A sentence on MACs where ``test_image_size`` is another size than the variant's.
+
+    Costs and budgets count an image of the training.
+    """
+    side = recipe.test_image_size
+    if side is None or (side, side) == variant.image_size:
+        return []
+    trained = count_cost(variant).macs
+    tested = count_cost(replace(variant, image_size=(side, side))).macs
+    return [
+        f"recipe.test_image_size {side}: a validation or test image takes {tested / 1e6:,.1f}M "
+        f"MACs, {tested / trained:.2f} x the {trained / 1e6:,.1f}M of a train image, which is what "
+        "costs and budgets count"
+    ]

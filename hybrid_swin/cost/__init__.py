@@ -17,7 +17,7 @@ from hybrid_swin.cost.formulas import load_gate
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import BlockWord, Part, arguments_of, gate_of
+from hybrid_swin.spec.block_words import BlockWord, Part, arguments_of, gate_of, own_window
 from hybrid_swin.spec.stems import conv_layers
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
 from hybrid_swin.spec.window_rules import Window as Window
@@ -112,6 +112,10 @@ class BranchCost:
         return load("branch", self.part.name)
 
     @property
+    def _options(self) -> dict[str, Any]:
+        return arguments_of("branch", self.part)
+
+    @property
     def gates_values(self) -> bool:
         """Whether the branch's values can be gated."""
         return bool(self._class.gates_values)
@@ -120,26 +124,26 @@ class BranchCost:
         """The whole branch, with its own norm where it has one."""
         with blame_plugin(self.part, self.window_size):
             cost: Cost = self._class.cost(
-                dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
+                dim, num_heads, self.window_size, self.grid_size, **self._options
             )
         return cost + layer_norm(dim) if self.normed else cost
 
     def without_projection(self, dim: int, num_heads: int) -> Cost:
         """The branch without its last projection."""
-        projection: Cost = self._class.projection_cost(dim, self.grid_size, **self.part.kwargs)
+        projection: Cost = self._class.projection_cost(dim, self.grid_size, **self._options)
         return self(dim, num_heads) - projection
 
     @property
     def padded(self) -> Grid:
         """How large the branch makes the map by zeros that it then takes for tokens."""
         sizes = self.window_size, self.grid_size
-        grid: Grid = self._class.padded_grid(*sizes, **self.part.kwargs)
+        grid: Grid = self._class.padded_grid(*sizes, **self._options)
         return grid
 
     def on(self, grid_size: Grid) -> "BranchCost":
         """The same branch, made for this map, on another."""
         sizes = self.window_size, self.grid_size
-        window = self._class.fitted_window(*sizes, **self.part.kwargs)
+        window = self._class.fitted_window(*sizes, **self._options)
         return replace(self, window_size=window, grid_size=grid_size)
 
 
@@ -152,7 +156,10 @@ def mixer_cost(
     norm_branches: bool = False,
 ) -> Cost:
     """The token mixer of one block: its branches, with norms of their own or not, and fusion."""
-    makers = [BranchCost(part, window_size, grid_size, norm_branches) for part in word.branches]
+    makers = [
+        BranchCost(part, own_window(part, window_size), grid_size, norm_branches)
+        for part in word.branches
+    ]
     if word.is_bare:
         return makers[0](dim, num_heads)
     part, gate = word.joined_by, gate_of(word.joined_by)

@@ -12,16 +12,17 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import reset
-from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions import Fusion, branches_of
 from hybrid_swin.network.merging import make_merging
 from hybrid_swin.network.pretrained_cfg import arguments_after, facts_after
 from hybrid_swin.network.stems import ConvEmbed, PatchEmbed, check_images, check_size
 from hybrid_swin.network.tracing import is_traced
+from hybrid_swin.spec.block_words import BlockWord, own_window
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.values import Range
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.variant_changes import with_windows_kept
-from hybrid_swin.spec.window_rules import Window
+from hybrid_swin.spec.window_rules import Grid, Window
 
 _RATIOS = Range(1, 2**16, whole=True)
 
@@ -49,6 +50,14 @@ class Layer(nn.Module):
         for block in self.blocks:
             x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
         return x
+
+
+def _resize(mixer: nn.Module, word: BlockWord, window_size: Window, grid: Grid) -> None:
+    """Let the branches of a mixer take other windows, and another nominal grid."""
+    for part, branch in zip(word.branches, branches_of(mixer), strict=True):
+        for module in branch.modules():
+            if isinstance(module, Branch):
+                module.resize(own_window(part, window_size), grid)
 
 
 class Backbone(nn.Module):
@@ -186,7 +195,8 @@ class Backbone(nn.Module):
         Args:
             img_size: pixels, one number or (height, width); as it is if not given.
             patch_size: cannot be changed in place.
-            window_size: of every stage's windows, one number of tokens or (height, width).
+            window_size: of every stage's windows, one number of tokens or (height, width); those
+                that block words name themselves stay.
             window_ratio: the same as a share: tokens per side of the first map over this.
             always_partition: an option of the branches, ``small_map=pad``.
 
@@ -215,11 +225,12 @@ class Backbone(nn.Module):
         else:
             variant = with_windows_kept(self.variant, variant.image_size)
         before = dict(self.named_parameters())
-        laid = zip(self.layers, variant.window_sizes, variant.grids, strict=True)
-        for layer, window, grid in laid:
-            for module in layer.modules():
-                if isinstance(module, Branch):
-                    module.resize(window, grid)
+        laid = zip(
+            self.layers, variant.block_words, variant.window_sizes, variant.grids, strict=True
+        )
+        for layer, words, window, grid in laid:
+            for block, word in zip(layer.blocks, words, strict=True):  # type: ignore[arg-type]
+                _resize(block.attn, word, window, grid)
         self.variant = variant
         after = self.named_parameters()
         return tuple(name for name, parameter in after if parameter is not before.get(name))

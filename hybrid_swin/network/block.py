@@ -12,7 +12,7 @@ from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.network.layers import is_bare, is_unwatched
 from hybrid_swin.network.output_gates import gate_output
 from hybrid_swin.network.whole_batch import for_batch
-from hybrid_swin.spec.block_words import BlockWord, arguments_of, gate_of
+from hybrid_swin.spec.block_words import BlockWord, arguments_of, gate_of, own_window
 from hybrid_swin.spec.registry import load
 from hybrid_swin.spec.stage import Norm
 
@@ -26,7 +26,10 @@ def build_mixer(
     norm_branches: bool = False,
 ) -> Branch | Fusion:
     """The module of a block word; a single branch stands bare, so plain Swin's names are timm's."""
-    makers = [BranchMaker(part, window_size, grid_size, norm_branches) for part in word.branches]
+    makers = [
+        BranchMaker(part, own_window(part, window_size), grid_size, norm_branches)
+        for part in word.branches
+    ]
     if word.is_bare:
         return makers[0](dim, num_heads)
     part, gate = word.joined_by, gate_of(word.joined_by)

@@ -16,16 +16,24 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.options import OptionValue
+from hybrid_swin.spec.options import OptionValue, Sides
 from hybrid_swin.spec.part_words import PART, VALUE, without_defaults
 from hybrid_swin.spec.part_words import Part as Part
 from hybrid_swin.spec.registry import PartKind
-from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
+from hybrid_swin.spec.window_rules import (
+    Grid,
+    Window,
+    WindowLayout,
+    lay_windows,
+    sides_of,
+    window_of,
+)
 
 DEFAULT_FUSION = "sum"
 GATE = "gate"  # an option of every fusion, which stands behind it
 WINDOWED = "w_msa", "sw_msa", "grid", "overlap"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
+WINDOW = "window_size"  # an option of every branch that has windows, instead of its stage's
 REGISTERS = "registers"  # learned tokens beside those of a window
 MOST_REGISTERS = 1_000  # beyond any use
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
@@ -147,6 +155,12 @@ def arguments_of(kind: PartKind, part: Part) -> dict[str, OptionValue]:
     return {key: value for key, value in part.options if key not in common}
 
 
+def own_window(part: Part, window_size: Window) -> Window:
+    """The window that a branch is made for: the one of its word, else its stage's."""
+    own = part.kwargs.get(WINDOW)
+    return window_of((own.height, own.width)) if isinstance(own, Sides) else window_size
+
+
 def without_idle_fusion(text: str) -> str:
     """``w_msa:gate`` as ``w_msa``, since one branch leaves a fusion nothing to join.
 
@@ -253,6 +267,7 @@ def window_layout(
 ) -> WindowLayout:
     """How the windows of `w_msa`, `sw_msa` or `grid` lie on their nominal map, or on another."""
     given: dict[str, Any] = {k: v for k, v in part.options if k in LAYING}
+    window_size = own_window(part, window_size)
     if part.name == "sw_msa":
         given.setdefault("shift", "axis")
     laid = lay_windows(grid, sides_of(window_size), **given)

@@ -6,6 +6,7 @@ knows what they do.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hybrid_swin.errors import InputError
@@ -13,11 +14,13 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import (
     LAYING,
     PRETRAINED,
+    WINDOW,
     WINDOWED,
     BlockWord,
     Part,
     window_layout,
 )
+from hybrid_swin.spec.own_windows import bare_parts, candidate_windows, own_window_on_map
 from hybrid_swin.spec.window_rules import Grid, Window, overlap_margin, sides_of, window_of
 
 
@@ -27,6 +30,8 @@ def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int
     Attentions are named `w_msa` where they are just that, unless it would change the order of
     branches and their fusion looks at it.
     """
+    laid = (own_window_on_map(branch, grid, window_size) for branch in word.branches)
+    word = replace(word, branches=tuple(laid))
     there = tuple(branch_on_map(branch, grid, window_size) for branch in word.branches)
     fusion = word.fusion
     constants = {} if fusion is None else registry.describe("fusion", fusion.name).constants
@@ -56,6 +61,7 @@ def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
         return _without(_without(part, "feature"), "rotary")
     if part.name not in WINDOWED:
         return part
+    part = own_window_on_map(part, grid, window_size)
     if part.name == "overlap":
         return _overlap_on_map(part, grid, window_size)
     laid = window_layout(part, grid, window_size)
@@ -74,17 +80,34 @@ def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
 
 
 def window_on_map(words: Sequence[BlockWord], grid: Grid, window_size: Window) -> Window | None:
-    """A stage's window as it lies on its map; None if no block has one."""
+    """A stage's window as it lies on its map; None if no block has one.
+
+    Where branches name windows of their own, that of the most, and of several the largest.
+    """
     if any(word.plugin_hashes() for word in words):
         return window_size
     parts = _windowed(words)
     if not parts:
         return None
+    if not any(WINDOW in part.kwargs for part in parts):
+        return _common_window(parts, grid, window_size)
+    every = [part for word in words for part in word.branches if part.name in WINDOWED]
+    ranked = []
+    for window in candidate_windows(parts, grid, window_size):
+        bare = bare_parts(every, grid, window)
+        common = _common_window(sorted(set(bare)), grid, window)
+        height, width = sides_of(common)
+        ranked.append((len(bare), height * width, height, common))
+    return max(ranked, key=lambda entry: entry[:3])[-1]
+
+
+def _common_window(parts: Sequence[Part], grid: Grid, window_size: Window) -> Window:
+    """A window as it lies on a map for branches without windows of their own."""
     clamped = tuple(min(side, max(grid)) for side in sides_of(window_size))
     laid = sorted({window_layout(part, grid, window_size).window for part in parts})
     for sides in (*laid, clamped):
         window = window_of((sides[0], sides[1]))
-        if lie_alike(words, grid, window_size, window):
+        if _lie_alike(parts, grid, window_size, window):
             return window
     return window_size
 
@@ -94,10 +117,13 @@ def lie_alike(words: Iterable[BlockWord], grid: Grid, one: Window, other: Window
     if one == other:
         return True
     words = tuple(words)
-    return not any(word.plugin_hashes() for word in words) and all(
-        window_layout(part, grid, one) == window_layout(part, grid, other)
-        for part in _windowed(words)
-    )
+    is_known = not any(word.plugin_hashes() for word in words)
+    return is_known and _lie_alike(_windowed(words), grid, one, other)
+
+
+def _lie_alike(parts: Iterable[Part], grid: Grid, one: Window, other: Window) -> bool:
+    layouts = ((window_layout(part, grid, size) for size in (one, other)) for part in parts)
+    return all(here == there for here, there in layouts)
 
 
 def _windowed(words: Iterable[BlockWord]) -> list[Part]:

@@ -4,14 +4,25 @@ import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hybrid_swin.errors import InputError, did_you_mean
+from hybrid_swin.spec.window_rules import spell_size, window_of
 
-OptionValue = bool | int | float | str
 _MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share: a slip
+_SIZE = re.compile(r"([1-9][0-9]{0,8})(?:x([1-9][0-9]{0,8}))?")
 RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
 _RANGE = re.compile(r"([0-9]*\.?[0-9]+)-([0-9]*\.?[0-9]+)")  # 0.08-1
+
+
+class Sides(NamedTuple):
+    """A size in tokens, which words spell ``7`` or ``7x9``: what options of this type are."""
+
+    height: int
+    width: int
+
+
+OptionValue = bool | int | float | str | tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Option:
             return "one of " + ", ".join(spell(c) for c in self.choices)
         if self.type is tuple:
             return f"{RANGE_WORDS}, or 0-4095 in a word"
+        if self.type is Sides:
+            return "a whole number of tokens, or height x width, such as 7x9"
         words = {
             bool: "true or false",
             int: f"a whole number of at most {_MOST_WHOLE:,}",
@@ -45,7 +58,7 @@ class Option:
 
     def read(self, text: str) -> Any:
         """What a word's text stands for: text where text is wanted, else a number or a truth."""
-        if self.type is str:
+        if self.type in (str, Sides):
             return text
         for choice in self.choices:
             if spell(choice) == text:
@@ -77,6 +90,9 @@ class Option:
         elif self.type is tuple:
             fits = as_range(value) is not None
             value = list(value) if fits else value
+        elif self.type is Sides:
+            sides = as_sides(value)
+            fits, value = sides is not None, sides or value
         elif self.type is str:
             # YAML has types where text is meant: a folder named 2024 is a number to it.
             fits = value is not None and not isinstance(value, list | dict)
@@ -101,8 +117,18 @@ def as_range(value: Any) -> tuple[float, float] | None:
     return (low, high) if low < high and math.isfinite(high - low) else None
 
 
+def as_sides(value: Any) -> Sides | None:
+    """A size of ``7``, ``"7x9"`` or ``[7, 9]`` as height and width; None for anything else."""
+    if isinstance(value, list | tuple) and len(value) == 2 and not any(map(_is_bool, value)):
+        value = "x".join(map(str, value))
+    read = None if _is_bool(value) else _SIZE.fullmatch(str(value))
+    return Sides(int(read[1]), int(read[2] or read[1])) if read else None
+
+
 def spell(value: Any) -> str:
-    """A value as it stands in a word: true and false as in YAML, two numbers as 0.08-1."""
+    """A value as it stands in a word: true and false as in YAML, 0.08-1, or 7x9 of sides."""
+    if isinstance(value, Sides):
+        return spell_size(window_of(value))
     if isinstance(value, tuple):
         return "-".join(str(int(x)) if x == int(x) else str(x) for x in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

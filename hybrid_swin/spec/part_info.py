@@ -8,12 +8,12 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.options import Option, spell
+from hybrid_swin.spec.options import Option, Sides, spell
 
 PartKind = Literal[
     "branch", "fusion", "data source", "inspection", "augmentation", "optimizer", "schedule"
@@ -31,7 +31,8 @@ class KindTable:
     contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
     constants: tuple[str, ...] = ()  # class attributes that validation reads
     shared: Mapping[str, str] = field(default_factory=dict)  # abstract classes and their files
-    common: tuple[Option, ...] = ()  # that every part takes, and the builder sees to
+    common: tuple[Option, ...] = ()  # that the builder sees to, not the class
+    common_where: str = ""  # the constant of the parts that take these; empty: all do
 
 
 GATES = "none", "se", "eca", "grn"  # behind any fusion: `network.output_gates`
@@ -41,8 +42,10 @@ TABLES: dict[str, KindTable] = {
         "network/branches",
         ("Branch", "WindowAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
-        ("gates_values",),
+        ("gates_values", "has_windows"),
         {"WindowAttention": "network/branches/_window_attention.py"},
+        (Option("window_size", Sides),),
+        "has_windows",
     ),
     "fusion": KindTable(
         "network/fusions",
@@ -171,7 +174,9 @@ def read_part(file: Path, kind: PartKind, is_plugin: bool) -> PartInfo:
                 options = others | _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     hashed = digest(file.read_bytes()) if is_plugin else ""
-    common = {o.name: o for o in TABLES[kind].common if o.name not in options}
+    table = TABLES[kind]
+    takes = not table.common_where or constants.get(table.common_where)
+    common = {o.name: o for o in table.common if takes and o.name not in options}
     known = options | common
     own = file.stem, file, node.name, summary
     return PartInfo(kind, *own, known, constants, hashed, tuple(common))
@@ -233,11 +238,14 @@ def _option(arg: ast.arg, default: Any, file: Path) -> Option:
         return Option(arg.arg, None, choices, value, required)
     if annotation is not None and ast.unparse(annotation) == "tuple[float, float]":
         return Option(arg.arg, tuple, (), value, required)
+    if isinstance(annotation, ast.Name) and annotation.id == "Window":
+        sides = Option(arg.arg, Sides, (), None, required)
+        return replace(sides, default=None if value is None else sides.check(value, where))
     if isinstance(annotation, ast.Name) and annotation.id in _TYPES:
         return Option(arg.arg, _TYPES[annotation.id], (), value, required)
     if annotation is not None:
         return Option(arg.arg, None, (), value, required)
-    raise InputError(f"{where} needs a type: bool, int, float, str or Literal[...]")
+    raise InputError(f"{where} needs a type: bool, int, float, str, Window or Literal[...]")
 
 
 def _literal(node: ast.expr, what: str) -> Any:

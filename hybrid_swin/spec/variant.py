@@ -18,6 +18,7 @@ from hybrid_swin.spec.block_words import (
     with_registers,
 )
 from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
+from hybrid_swin.spec.own_windows import with_own_windows
 from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
 from hybrid_swin.spec.stems import Stem, check_stem
@@ -172,6 +173,7 @@ class Variant:
         stages = []
         for index, (words, stage) in enumerate(zip(self.block_words, self.stages, strict=True)):
             grid, window = self.grids[index], self.window_sizes[index]
+            words = with_own_windows(words, window)
             laid = window_on_map(words, grid, window)
             sizes = grid, window if laid is None else laid, stage.num_heads
             stages.append((tuple(word_on_map(word, *sizes) for word in words), laid))

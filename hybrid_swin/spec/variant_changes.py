@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, quote
-from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, Part, parse, window_layout
+from hybrid_swin.spec.block_words import (
+    PRETRAINED,
+    WINDOW,
+    WINDOWED,
+    Part,
+    arguments_of,
+    own_window,
+    parse,
+    window_layout,
+)
+from hybrid_swin.spec.options import Sides
 from hybrid_swin.spec.registry import load, plugin_hash
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import OPTIONAL, Variant
@@ -169,6 +179,8 @@ def with_windows_kept(variant: Variant, image_size: Grid | int) -> Variant:
 
 def _kept_stage(before: Variant, after: Variant, index: int) -> Stage:
     stage, window, grid = before.stages[index], before.window_sizes[index], after.grids[index]
+    words = (_kept_word(text, before.grids[index], grid) for text in stage.blocks)
+    stage = dataclasses.replace(stage, blocks=tuple(words))
     parts = list(_windowed(before, index))
     in_use = [_fitted(part, before.grids[index], window) for part in parts]
     kept = [_fitted(part, grid, mine) for part, mine in zip(parts, in_use, strict=True)]
@@ -180,6 +192,23 @@ def _kept_stage(before: Variant, after: Variant, index: int) -> Stage:
         f"stages.{index}: its windows differ ({windows}) and cannot all stay for images of "
         f"{spell_size(after.image_size)}; give window_size or window_ratio as well"
     )
+
+
+def _kept_word(text: str, was: Grid, grid: Grid) -> str:
+    """A word whose own windows lie on another map as they did, but for what does not fit it."""
+    word = parse(text)
+    new = dataclasses.replace(word, branches=tuple(_kept(p, was, grid) for p in word.branches))
+    return text if new == word else str(new)
+
+
+def _kept(part: Part, was: Grid, grid: Grid) -> Part:
+    options = part.kwargs
+    if WINDOW not in options:
+        return part
+    in_use = _fitted(part, was, own_window(part, 0))
+    options[WINDOW] = Sides(*sides_of(in_use))
+    kept = Part(part.name, tuple(sorted(options.items())))
+    return part if _fitted(part, grid, 0) == _fitted(kept, grid, 0) else kept
 
 
 def _windowed(variant: Variant, index: int) -> Iterator[Part]:
@@ -194,5 +223,6 @@ def _fitted(part: Part, grid: Grid, window: Window) -> Window:
     """The window as a branch has it on a nominal map."""
     if part.name in WINDOWED:
         return window_of(window_layout(part, grid, window).window)
-    cls = load("branch", part.name)
-    return window_of(sides_of(cls.fitted_window(window, grid, **part.kwargs)))
+    cls, options = load("branch", part.name), arguments_of("branch", part)
+    window = own_window(part, window)
+    return window_of(sides_of(cls.fitted_window(window, grid, **options)))

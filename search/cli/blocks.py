@@ -16,7 +16,11 @@ from hybrid_swin.system.console import Console
 from search.cli.options import BlocksOptions
 
 _KINDS: tuple[tuple[PartKind, str], ...] = (
-    ("branch", "Branches: token mixers, joined by + in a block word"),
+    (
+        "branch",
+        "Branches: token mixers, joined by + in a block word; window_size=7 or 7x9 with those that "
+        "have windows",
+    ),
     (
         "fusion",
         "Fusions: how branches join, after : in a block word; gate=se, eca or grn with any of them",

@@ -20,7 +20,7 @@ import yaml
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.options import Option
+from hybrid_swin.spec.options import Option, Sides
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -90,7 +90,9 @@ _WORDS: tuple[tuple[str, registry.PartKind, str], ...] = (
     (
         "Branches",
         "branch",
-        "Options stand in brackets: `conv(kernel=7)`.",
+        "Options stand in brackets: `conv(kernel=7)`. Branches that have windows, `w_msa`, "
+        "`sw_msa`, `grid` and `overlap`, take one more, `window_size`: tokens per side, such as "
+        "`4`, or height x width, such as `7x9`, instead of the stage's.",
     ),
     (
         "Fusions",
@@ -216,6 +218,8 @@ def _docstring(file: Path, class_name: str) -> str:
 def _option_type(option: Option) -> str:
     if option.choices:
         return ", ".join(f"`{yaml.safe_dump(c).split(chr(10))[0]}`" for c in option.choices)
+    if option.type is Sides:
+        return "whole number, or two such as `7x9`"
     return "two numbers" if option.type is tuple else _NAMES.get(option.type or str, "text")
 
 

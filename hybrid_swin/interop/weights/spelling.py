@@ -10,7 +10,7 @@ from hybrid_swin.interop.weights.filling.mixers import SCALE, TABLE
 from hybrid_swin.interop.weights.source.layouts import names, split
 from hybrid_swin.interop.weights.source.rules import DEFAULTS, DEFAULTS_V2
 from hybrid_swin.network.windows import log_offsets, relative_position_index
-from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
+from hybrid_swin.spec.block_words import LAYING, PRETRAINED, WINDOW, Part, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import spell_size
 
@@ -120,7 +120,7 @@ def _block_reasons(variant: Variant, layout: str, is_v2: bool, i: int, j: int) -
     word, kind = variant.block_words[i][j], "sw_msa" if j % 2 else "w_msa"
     part = word.branches[0]
     bare = word.is_bare and part.name in ("w_msa", "sw_msa")
-    known = {*LAYING, PRETRAINED, *_V2} if is_v2 else set(LAYING)
+    known = {*LAYING, WINDOW, *({PRETRAINED, *_V2} if is_v2 else ())}
     others = [name for name, _ in part.options if name not in known]
     if not bare or others or (variant.stages[i].norm == "post") != is_v2:
         plain = str(Part(kind, tuple(_V2.items()) if is_v2 else ()))

@@ -25,6 +25,10 @@ class Branch(nn.Module):
     """Whether ``mix`` can multiply its values by another branch's gate; stated in the class's own
     body, since it is read without running it."""
 
+    has_windows: ClassVar[bool] = False
+    """Whether it lays windows: a word may then name a window of the branch's own instead of the
+    stage's, ``w_msa(window_size=7x9)``. Stated in the class's own body as well."""
+
     has_projection: ClassVar[bool] = True
     """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""
 

@@ -56,6 +56,7 @@ class WindowAttention(Branch):
     """
 
     gates_values = True
+    has_windows = True
     layout: ClassVar[Literal["windows", "shifted", "strided"]]
     shift_rule: Shift = "none"
     roll_rule: Roll = "padded"

@@ -41,6 +41,7 @@ class Overlap(Branch):
     """
 
     gates_values = True
+    has_windows = True
 
     def __init__(
         self,

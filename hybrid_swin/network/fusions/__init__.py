@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import BranchCost, Cost, Grid, Window, blame_plugin
 from hybrid_swin.network.branches import Branch, NormedBranch
-from hybrid_swin.spec.block_words import Part
+from hybrid_swin.spec.block_words import Part, arguments_of
 from hybrid_swin.spec.registry import load
 
 CostMaker = BranchCost  # its name for fusions of others
@@ -37,7 +37,7 @@ class BranchMaker(NamedTuple):
         cls = load("branch", self.part.name)
         sizes = dim, num_heads, self.window_size, self.grid_size
         with blame_plugin(self.part, self.window_size):
-            branch: Branch = cls(*sizes, **self.part.kwargs)
+            branch: Branch = cls(*sizes, **arguments_of("branch", self.part))
         return NormedBranch(branch, dim) if self.normed else branch
 
 
@@ -88,6 +88,12 @@ class Fusion(nn.Module):
     def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[BranchCost]) -> Cost:
         """Closed-form cost, branches included; takes the fusion's options as well."""
         raise NotImplementedError  # abstract
+
+
+def branches_of(mixer: nn.Module) -> list[nn.Module]:
+    """A mixer's branches in the order of its word, without the norms before them."""
+    branches = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
+    return [branch.branch if isinstance(branch, NormedBranch) else branch for branch in branches]
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:

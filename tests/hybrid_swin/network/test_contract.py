@@ -39,6 +39,8 @@ OPTIONS = [
     "conv+sw_msa(mask_padding=true):cross(padding=both)",
     "sw_msa+w_msa(small_map=pad):cross(padding=both)",
     "mdta+w_msa:cascade",
+    "sw_msa(window_size=2x5)",
+    "conv+w_msa(window_size=7):cross(padding=both)",
     "sw_msa(registers=3)",
     "grid(attention=cosine;bias=continuous;mask_padding=true;registers=2)",
     "conv+overlap(registers=2):cross",

@@ -516,3 +516,10 @@ def test_numbers_of_an_even_grid_are_as_they_are_written():
     for given in (0.3, 0.1 + 0.2, 0.30000000000000004):
         _, recipe = grid.resolve(grid.default() | {"recipe.drop_path": given})
         assert recipe.drop_path == 0.3
+
+
+def test_windows_of_words_and_of_stages_are_chosen_by_one_number_or_two():
+    word = {"word": "w_msa(window_size={w})", "w": {"choose": [2, "2x3"]}}
+    found = stages_of(word, {"same_as": "stages.0.blocks"})
+    params = [found.default() | {"stages.0.blocks.w": label} for label in (2, "2x3")]
+    assert len({found.identify(p) for p in params}) == 2

@@ -7,7 +7,7 @@ from hybrid_swin.interop.weights.filling.mixers import TABLE, MixerPlan, MixerSo
 from hybrid_swin.interop.weights.source.rules import Rules
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.resizing import window_of_table
-from hybrid_swin.spec.block_words import WINDOWED, BlockWord, Part, parse, window_layout
+from hybrid_swin.spec.block_words import WINDOWED, BlockWord, Part, own_window, parse, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, sides_of
 
@@ -72,6 +72,11 @@ class Attention(NamedTuple):
         return f"{self.at.name} {self.part}"
 
     @property
+    def window(self) -> Window:
+        """The window that the model's branch is made for."""
+        return own_window(self.part, self.at.window)
+
+    @property
     def rows(self) -> int:
         """Of the source's bias table; 0 where it has none."""
         table = self.at.theirs.weights.get(TABLE)
@@ -96,11 +101,11 @@ class Attention(NamedTuple):
     def source_window(self, rules: Rules) -> Window:
         """The nominal window of a foreign source's block."""
         at = self.at
-        laid = rules.lay(at.variant, at.stage, at.window, self.kind == "sw_msa")
-        window = sides_of(at.window) if isinstance(laid, str) else laid.window
+        laid = rules.lay(at.variant, at.stage, self.window, self.kind == "sw_msa")
+        window = sides_of(self.window) if isinstance(laid, str) else laid.window
         their_window = at.theirs.window
         own = window_of_table(self.rows, window, their_window) if self.rows else their_window
-        return at.window if own is None or own == window else own
+        return self.window if own is None or own == window else own
 
 
 def attentions_of(at: TakenBlock, source: Variant | None) -> Iterator[Attention]:

@@ -13,11 +13,10 @@ from hybrid_swin.interop.weights.comparison.attentions import Attention
 from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.source.judging import Judgement
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
-from hybrid_swin.network.branches import NormedBranch
 from hybrid_swin.network.branches._window_attention import WindowAttention
-from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions import branches_of
 from hybrid_swin.network.resizing import window_of_table
-from hybrid_swin.spec.block_words import LAYING, BlockWord, Part
+from hybrid_swin.spec.block_words import LAYING, BlockWord, Part, own_window
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import sides_of
@@ -117,8 +116,8 @@ def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tu
 def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
     """Whether windows would have shrunk if the source had been made for the model's images."""
     at = attention.at
-    laid = judgement.rules[0].lay(at.variant, at.stage, at.window, False)
-    whole = sides_of(at.window)
+    laid = judgement.rules[0].lay(at.variant, at.stage, attention.window, False)
+    whole = sides_of(attention.window)
     own = window_of_table(attention.rows, whole, at.theirs.window)
     return not isinstance(laid, str) and own == whole != laid.window
 
@@ -153,11 +152,11 @@ def relay(model: nn.Module, before: Variant, after: Variant) -> int:
     for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
         for j, block in enumerate(layer.blocks):
             words = before.block_words[i][j], after.block_words[i][j]
-            parts = zip(*(word.branches for word in words), _branches(block.attn), strict=True)
+            parts = zip(*(word.branches for word in words), branches_of(block.attn), strict=True)
             for old, new, branch in parts:
                 if old != new and isinstance(branch, WindowAttention):
                     table = getattr(branch, TABLE, None)
-                    branch.follow(after.window_sizes[i], **_laying(new))
+                    branch.follow(own_window(new, after.window_sizes[i]), **_laying(new))
                     changed += getattr(branch, TABLE, None) is not table
     return changed
 
@@ -181,12 +180,6 @@ def restored_on_failure(model: nn.Module) -> Iterator[None]:
             for name, tensor in model.state_dict().items():
                 tensor.copy_(weights[name])
         raise
-
-
-def _branches(mixer: nn.Module) -> list[nn.Module]:
-    """A mixer's branches in the order of its word, without the norms before them."""
-    branches = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
-    return [branch.branch if isinstance(branch, NormedBranch) else branch for branch in branches]
 
 
 def _names(branch: WindowAttention) -> list[str]:

@@ -8,26 +8,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.registry import load
-from hybrid_swin.training.optimizers import OptimizerFactory, ParameterGroup
+from hybrid_swin.training.optimizers import OptimizerFactory
+from hybrid_swin.training.parameter_groups import parameter_groups
 from hybrid_swin.training.schedules import Schedule
-
-
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
-    """Parameters that decay and those that must not.
-
-    Exempt are parameters of at most one dimension (biases, norms, learned scales) and those that
-    the model names in ``no_weight_decay()``: bias tables and MDTA's temperature have two and three
-    dimensions, so a rule on dimensions alone would miss them.
-    """
-    named = getattr(model, "no_weight_decay", None)
-    exempt: set[str] = named() if callable(named) else set()
-    decayed: dict[str, nn.Parameter] = {}
-    kept: dict[str, nn.Parameter] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (kept if parameter.ndim <= 1 or name in exempt else decayed)[name] = parameter
-    groups = [(decayed, recipe.weight_decay), (kept, 0.0)]
-    return [ParameterGroup(p, recipe.learning_rate, decay) for p, decay in groups if p]
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool) -> Optimizer:

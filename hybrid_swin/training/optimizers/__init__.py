@@ -20,6 +20,7 @@ class ParameterGroup:
     parameters: dict[str, nn.Parameter]
     learning_rate: float
     weight_decay: float
+    exempt: bool = False  # from weight decay: biases, norms, bias tables and the like
 
     @property
     def for_torch(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hybrid_swin.spec.published import names, published
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.optimization import parameter_groups
+from hybrid_swin.training.parameter_groups import parameter_groups
 
 HYBRID = Variant(
     image_size=(24, 20),

@@ -1,53 +1,12 @@
-"""Parameter groups and the schedule."""
+"""The schedule, step by step."""
 
-import dataclasses
 import math
 
 import pytest
 import torch
 
-from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.optimization import (
-    learning_rate,
-    make_optimizer,
-    make_schedule,
-    parameter_groups,
-)
-
-VARIANT = Variant.from_dict(
-    {
-        "image_size": 8,
-        "in_channels": 1,
-        "num_classes": 10,
-        "patch_size": 2,
-        "window_size": 2,
-        "stages": [{"width": 8, "depth": 2, "num_heads": 2, "blocks": ["w_msa+mdta", "conv"]}],
-    }
-)
-
-
-def test_what_must_not_decay_does_not():
-    model = HybridSwin(dataclasses.replace(VARIANT, layer_scale=0.1))
-    decayed, kept = parameter_groups(model, Recipe(weight_decay=0.05))
-    assert (decayed.weight_decay, kept.weight_decay) == (0.05, 0.0)
-    decayed_names, kept_names = decayed.parameters.keys(), kept.parameters.keys()
-    assert decayed_names | kept_names == {name for name, _ in model.named_parameters()}
-    assert not decayed_names & kept_names
-    for name, parameter in model.named_parameters():
-        by_hand = name.endswith(("bias", "temperature", "bias_table", "gamma")) or "norm" in name
-        assert (name in kept_names) == by_hand, (name, parameter.shape)
-    # The two that a rule on dimensions alone would let decay.
-    for ending in ("temperature", "relative_position_bias_table"):
-        assert any(name.endswith(ending) for name in kept_names)
-
-
-def test_a_model_without_exemptions_and_frozen_parameters():
-    model = torch.nn.Linear(3, 2)
-    model.bias.requires_grad_(False)
-    (only,) = parameter_groups(model, Recipe(weight_decay=0.1))
-    assert only.parameters == {"weight": model.weight}
+from hybrid_swin.training.optimization import learning_rate, make_optimizer, make_schedule
 
 
 def rates(recipe, steps_per_epoch):
@@ -121,3 +80,31 @@ def test_one_step_in_all():
     used, _ = rates(Recipe(epochs=1, warmup_epochs=0, learning_rate=0.1), 1)
     assert used == [0.1]
     assert learning_rate(10**6, Recipe(), 1) == Recipe().min_learning_rate
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("constant", [1.0] * 10), ("linear", [1 - 0.08 * i for i in range(10)])],
+)
+def test_other_schedules_after_the_same_warm_up(schedule, expected):
+    ends = {"learning_rate": 1.0, "warmup_learning_rate": 0.1, "min_learning_rate": 0.2}
+    recipe = Recipe(epochs=3, warmup_epochs=1, schedule=schedule, **ends)
+    used, after = rates(recipe, 5)
+    assert used[:5] == pytest.approx([0.1 + 0.18 * i for i in range(5)])
+    assert used[5:] == pytest.approx(expected)
+    assert after == pytest.approx(0.2 if schedule == "linear" else 1.0)
+
+
+def test_each_layers_rate_follows_the_schedule():
+    model = torch.nn.ModuleDict(
+        {"patch_embed": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)}
+    )
+    recipe = Recipe(epochs=4, warmup_epochs=0, layer_decay=0.5, learning_rate=1.0)
+    optimizer = make_optimizer(model, recipe, fused=False)
+    schedule = make_schedule(optimizer, recipe, 1)
+    for step in range(4):
+        found = sorted({group["lr"] for group in optimizer.param_groups})
+        expected = learning_rate(step, recipe, 1)
+        assert found == pytest.approx([expected / 2, expected])
+        optimizer.step()
+        schedule.step()

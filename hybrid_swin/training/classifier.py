@@ -161,7 +161,13 @@ class Classifier(L.LightningModule):
             self._check_loss()
         if last:  # here, so that callbacks see it in their own on_train_epoch_end
             self._log_train_loss()
-        return loss if share is None else loss * share.weight
+        if share is not None:
+            loss = loss * share.weight
+        if self.recipe.accumulate_batches > 1:
+            turns = 1 if share is None else share.turns
+            batches = int(self.trainer.num_training_batches) // turns
+            loss = loss * step_weight(self.recipe.accumulate_batches, batch_idx // turns, batches)
+        return loss
 
     def on_train_epoch_end(self) -> None:
         """Log the loss of an epoch that a callback cut short."""
@@ -266,6 +272,15 @@ class Classifier(L.LightningModule):
 def _parts(batch: Batch | SharedBatch) -> tuple[Tensor, Tensor, Share | None]:
     images, labels, *share = batch
     return images, labels, share[0] if share else None
+
+
+def step_weight(full: int, batch: int, batches: int) -> float:
+    """Factor of a batch's loss that makes a step's gradient the mean of its batches' gradients.
+
+    Lightning divides by ``full``, which is how many batches a step has. The last step of an epoch
+    of ``batches`` may have fewer. ``batch`` counts from 0.
+    """
+    return full / min(full, batches - batch // full * full)
 
 
 def classification_loss(

@@ -24,8 +24,10 @@ from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
+from hybrid_swin.training.averaging import WeightAverage
 from hybrid_swin.training.batch_norm_note import batch_norm_note
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
+from hybrid_swin.training.early_stopping import EarlyStopping, Mode
 from hybrid_swin.training.hardware import (
     PeakMemory,
     device_name,
@@ -53,15 +55,20 @@ class FitResult:
     precision: str  # that ``auto`` stood for
     device: str
     peak_memory_mb: float  # of the GPU's tensors, else of this process, in this call
-    checkpoint: Path | None  # the final weights; None if the training diverged
+    checkpoint: Path | None  # the weights kept; None if the training diverged
     resumed_from: int = 0  # epochs that were taken from an earlier attempt
     notes: tuple[str, ...] = ()  # such as a checkpoint that could not be read
+    kept_epoch: int = 0  # whose weights are kept: the best of early stopping, else the last
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """What was logged in the epoch whose weights are kept; empty before the first one."""
+        return self.history[self.kept_epoch - 1] if self.history else {}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last epoch's ``val/...``."""
-        last = self.history[-1] if self.history else {}
-        return {name: value for name, value in last.items() if name.startswith("val/")}
+        """Its ``val/...``."""
+        return {name: value for name, value in self.kept.items() if name.startswith("val/")}
 
 
 class Evaluation(NamedTuple):
@@ -87,6 +94,8 @@ def fit(
     resume: bool = True,
     init: str | Path | None = None,
     weights_prefix: str | None = None,
+    monitor: str = "val/accuracy",
+    mode: Mode = "max",
 ) -> FitResult:
     """Train from scratch, or go on where an earlier call on the same folder was cut off.
 
@@ -114,6 +123,8 @@ def fit(
         init: weights to start from, as far as they fit (see ``load_weights``): mixers of several
             branches start as the attention that the weights hold.
         weights_prefix: which network ``init`` means, if it holds several (see ``load_weights``).
+        monitor: the validation metric of the recipe's ``early_stopping``.
+        mode: whether more or less of it is better.
 
     Raises:
         InputError: settings that do not fit each other, a folder of another training, or fewer
@@ -138,7 +149,25 @@ def fit(
     if init is not None:
         identity["init"] = init_hash(init, weights_prefix)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
-    keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
+    average = WeightAverage(recipe.ema) if recipe.ema else None
+    early_stopping = None
+    if recipe.early_stopping:
+        identity["early_stopping"] = f"{mode} of {monitor}"
+        early_stopping = EarlyStopping(
+            recipe.early_stopping,
+            monitor,
+            mode,
+            lambda module: module.state_dict() if average is None else average.weights,
+        )
+    keeper = EpochKeeper(
+        seed,
+        folder,
+        identity,
+        checkpoint_every_seconds,
+        final or last,
+        average,
+        early_stopping,
+    )
     if final is not None:
         set_up(datamodule)
         keeper.check_data(datamodule)
@@ -158,10 +187,10 @@ def fit(
                 device,
                 precision,
                 **processes.trainer_options(module.model),
-                accumulate_grad_batches=micro_batches,
+                accumulate_grad_batches=micro_batches * recipe.accumulate_batches,
                 max_epochs=recipe.epochs,
                 gradient_clip_val=recipe.gradient_clip or None,
-                callbacks=[*callbacks, keeper],
+                callbacks=[*callbacks, *filter(None, (average, early_stopping)), keeper],
                 default_root_dir=folder,
             )
             keeper.restore_counters(trainer)
@@ -194,6 +223,7 @@ def fit(
         checkpoint=None if progress.state == "diverged" else folder / FINAL,
         resumed_from=resumed_from,
         notes=tuple(notes),
+        kept_epoch=progress.kept_epoch or progress.epochs,
     )
 
 

@@ -31,6 +31,8 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.system.files import SaveError, replacing
+from hybrid_swin.training.averaging import WeightAverage
+from hybrid_swin.training.early_stopping import EarlyStopping
 
 SCHEMA_VERSION = 1  # of a state
 _ELSEWHERE = "choose another folder, or start it again without resuming"
@@ -76,6 +78,7 @@ class Progress:
     fit_seconds: float = 0.0  # over all attempts, for the epochs that count
     global_step: int = 0
     state: str = "running"  # then "complete", "stopped" or "diverged"
+    kept_epoch: int = 0  # whose weights are kept; 0 for the last one's
 
     @property
     def epochs(self) -> int:
@@ -91,6 +94,8 @@ class EpochKeeper(Checkpoint):
 
     ``identity`` is what a training must share to be resumed from the files in ``folder``. An epoch
     is saved if the last save is at least ``every_seconds`` ago; ``saved`` is what to go on from.
+    What is kept in the end are the weights that ``early_stopping`` keeps, else those of
+    ``average``, else the module's.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class EpochKeeper(Checkpoint):
         identity: Mapping[str, Any],
         every_seconds: float,
         saved: Mapping[str, Any] | None = None,
+        average: WeightAverage | None = None,
+        early_stopping: EarlyStopping | None = None,
     ) -> None:
         self.seed = seed
         self.folder, self.identity = folder, dict(identity)
@@ -108,6 +115,7 @@ class EpochKeeper(Checkpoint):
         self.loop_start: float | None = None  # perf_counter at the loop's start and end
         self.loop_end: float | None = None
         self._saved = saved
+        self._average, self._early_stopping = average, early_stopping
         self._check_identity()
         self._before = self.progress.fit_seconds
         self._last_save = time.monotonic()
@@ -168,6 +176,10 @@ class EpochKeeper(Checkpoint):
         trainer.optimizers[0].load_state_dict(saved["optimizer_states"][0])
         trainer.lr_scheduler_configs[0].scheduler.load_state_dict(saved["lr_schedulers"][0])
         trainer.precision_plugin.load_state_dict(saved["precision_state"])
+        if self._average is not None:
+            self._average.restore(saved["average"], pl_module)
+        if self._early_stopping is not None:
+            self._early_stopping.restore(saved["early_stopping"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
@@ -193,6 +205,9 @@ class EpochKeeper(Checkpoint):
         """Save the result; the state between epochs is not needed any more."""
         self.loop_end = time.perf_counter()
         complete = self.progress.epochs == trainer.max_epochs
+        if self._early_stopping is not None:
+            complete = complete or self._early_stopping.has_ended
+            self.progress.kept_epoch = self._early_stopping.epoch
         self.progress.state = "complete" if complete else "stopped"
         self._save(trainer, FINAL)
         if trainer.is_global_zero:
@@ -232,6 +247,14 @@ class EpochKeeper(Checkpoint):
                 "lr_schedulers": [trainer.lr_scheduler_configs[0].scheduler.state_dict()],
                 "precision_state": trainer.precision_plugin.state_dict(),
             }
+            if self._average is not None:
+                state["average"] = self._average.weights
+            if self._early_stopping is not None:
+                state["early_stopping"] = self._early_stopping.state()
+        elif self._early_stopping is not None:
+            state["state_dict"] = self._early_stopping.weights
+        elif self._average is not None:
+            state["state_dict"] = self._average.weights
         module.on_save_checkpoint(state)
         save_state(state, self.folder / name)
         self._last_save = time.monotonic()

@@ -19,9 +19,13 @@ class ValidationAnswers(L.Callback):
     def __init__(self) -> None:
         self._batches: list[torch.Tensor] = []
 
+    def forget(self) -> None:
+        """Let the split be read again."""
+        self._batches.clear()
+
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget the epoch before."""
-        self._batches.clear()
+        self.forget()
 
     def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
@@ -40,7 +44,7 @@ class ValidationAnswers(L.Callback):
         """Write them into an attempt's folder, unless the images have no names.
 
         They are read again where this callback has not seen them all: the training ended in an
-        earlier attempt, or several devices shared the split.
+        earlier attempt, several devices shared the split, or an earlier epoch's weights are kept.
         """
         if not isinstance(data, ImageData):
             return

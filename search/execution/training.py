@@ -58,7 +58,7 @@ class Training:
             fitted = self._fit(data, self._folder / f"images-{images}", {}, images)
             share = images / len(whole.splits.train) if isinstance(whole, ImageData) else 0.0
             self.passes += fitted.epochs * share
-            score = fitted.history[-1].get(objective["monitor"]) if fitted.history else None
+            score = fitted.kept.get(objective["monitor"])
             if score is not None:
                 scores[str(images)] = score
             cutoff = self._cutoffs.get(images)
@@ -106,6 +106,8 @@ class Training:
             checkpoint_every_seconds=settings["checkpoint_seconds"],
             init=self._spec.init or None,
             weights_prefix=self._spec.weights_prefix,
+            monitor=objective["monitor"],
+            mode=objective["mode"],
         )
 
 

@@ -99,6 +99,8 @@ def _result(
     state, notes = fitted.state, list(fitted.notes)
     test, latency, attempt = None, None, Path(job.folder)
     if state == "complete" and fitted.checkpoint is not None:
+        if fitted.kept_epoch != fitted.epochs:
+            training.answers.forget()  # they are of other weights than are kept
         training.answers.save(attempt, fitted.checkpoint, data, settings["accelerator"], micro)
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
@@ -119,7 +121,7 @@ def _result(
         # from the job's arrival to here: what the worker spent, Lightning's loop included
         "total": time.perf_counter() - begin,
     }
-    score = fitted.history[-1].get(monitor) if fitted.history else None
+    score = fitted.kept.get(monitor)
     return RunResult(
         key=spec.key,
         attempt=job.attempt,

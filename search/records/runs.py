@@ -99,14 +99,14 @@ class RunSpec:
 class RunResult:
     """What came of a run; the content of ``result.json``.
 
-    ``score`` is the objective on validation at the last epoch (None if there is none),
-    ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
-    the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
-    references). Times are seconds, memory is MiB. A run is ``infeasible`` if it ran out of memory
-    twice, the second time with half the images at once. ``taken_over`` says where a run that was
-    not trained here was, with its attempt and what it took there; then it took nothing here.
-    ``answers`` says that it kept which validation images it got right; runs of earlier versions do
-    not say so.
+    ``score`` is the objective on validation at the epoch whose weights are kept, the last one
+    unless the recipe has ``early_stopping`` (None if there is none). ``history`` is one dict an
+    epoch, ``rungs`` the scores of trainings on fewer images, ``metrics`` the kept epoch's
+    ``val/*``, ``test`` the single reading of the test split (finalists, references). Times are
+    seconds, memory is MiB. A run is ``infeasible`` if it ran out of memory twice, the second time
+    with half the images at once. ``taken_over`` says where a run that was not trained here was,
+    with its attempt and what it took there; then it took nothing here. ``answers`` says that it
+    kept which validation images it got right; runs of earlier versions do not say so.
     """
 
     key: str

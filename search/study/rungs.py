@@ -82,8 +82,14 @@ class Rungs:
         return self.of(index) if self._over == "images" else ()
 
     def tell(self, index: int, result: RunResult) -> None:
-        """Learn from a trial's scores."""
+        """Learn from a trial's scores.
+
+        A training that was over before a rung (``early_stopping``) has there the score that it
+        keeps.
+        """
         scores = self.scores(result)
+        if result.state == "complete" and 0 < result.epochs < result.epochs_planned:
+            scores |= {rung: result.score for rung in self.all if rung > result.epochs}
         for rung, known in self._scores[self.bracket(index)].items():
             score = scores.get(rung)
             if score is not None and score == score:  # NaN says nothing

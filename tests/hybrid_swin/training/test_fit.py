@@ -1,5 +1,6 @@
 """Training and reading on scikit-learn's digits: exact resuming, stopping, failing, repeating."""
 
+import dataclasses
 import math
 import os
 import threading
@@ -157,6 +158,40 @@ def test_going_on_after_a_kill_gives_the_same_bits(uninterrupted, tmp_path, kill
     assert result.resumed_from == resumed_from
     assert_same_bits(result, uninterrupted)
     assert result.seconds["fit"] > 0 and result.state == "complete"
+
+
+def test_what_a_training_holds_beside_its_weights_goes_on_too(tmp_path):
+    """The average, the best epoch's weights, momenta of two optimizers, batches of a step."""
+    recipe = dataclasses.replace(
+        RECIPE,
+        epochs=5,
+        optimizer="muon",
+        schedule="one_cycle",
+        layer_decay=0.9,
+        ema=0.8,
+        accumulate_batches=3,
+        early_stopping=1,
+    )
+    monitored = {"recipe": recipe, "monitor": "val/calibration_error", "mode": "min"}
+    whole = train(tmp_path / "whole", **monitored)
+    errors = [row["val/calibration_error"] for row in whole.history]
+    assert whole.state == "complete" and 2 < whole.epochs == whole.kept_epoch + 1 < 5
+    assert whole.metrics["val/calibration_error"] == min(errors)
+    for hook, epoch in (("on_train_batch_end", whole.epochs), ("on_train_end", whole.epochs + 1)):
+        with pytest.raises(KilledError):
+            train(tmp_path / hook, [Kill(hook, epoch)], **monitored)
+        again = train(tmp_path / hook, **monitored)
+        assert again.resumed_from == whole.epochs - 1
+        assert_same_bits(again, whole)
+        assert (again.kept_epoch, again.state) == (whole.kept_epoch, "complete")
+    read = train(tmp_path / "whole", **monitored)  # over already
+    assert (read.kept_epoch, read.metrics) == (whole.kept_epoch, whole.metrics)
+    data = make_datamodule(DataSettings(), VARIANT, recipe.batch_size, 1)
+    assert evaluate(whole.checkpoint, data, "validation").metrics == whole.metrics
+    with pytest.raises(InputError, match=r"another early_stopping \('min of val/calib"):
+        train(tmp_path / "whole", recipe=recipe)
+    with pytest.raises(InputError, match=r"another recipe ema \(0.8, now 'the default'\)"):
+        train(tmp_path / "whole", **monitored | {"recipe": dataclasses.replace(recipe, ema=0)})
 
 
 def test_killed_again_and_again(uninterrupted, tmp_path):

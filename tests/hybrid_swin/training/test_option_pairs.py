@@ -35,6 +35,10 @@ OPTIONS = {
     "flip": ["none", "horizontal"],
     "precision": ["32-true", "bf16-mixed"],
     "weight_init": ["trunc_normal", "lecun_normal"],
+    "schedule": ["cosine", "linear"],
+    "layer_decay": [1.0, 0.6],
+    "ema": [0.0, 0.5],
+    "accumulate_batches": [1, 3],
     "epoch_images": [0, 13],
     "train_images": [0, 15],
 }
@@ -111,6 +115,9 @@ def slow_training(recipe, data, epoch_images):
     if recipe.class_weights == "balanced":
         held = [data.images.labels[train].tolist().count(k) for k in range(3)]
         weights = [len(train) / (3 * count) for count in held]
+    layer = {name: 0 if name[:5] == "patch" else 3 if name[:4] == "head" else 2 for name in first}
+    layer |= {name: 1 for name in first if "blocks.0" in name}
+    average = {name: p.detach().clone() for name, p in model.named_parameters()}
     step, losses = 0, []
     for epoch in range(recipe.epochs):
         order = np.random.default_rng((SEED, epoch)).permutation(len(train)).tolist()
@@ -122,23 +129,29 @@ def slow_training(recipe, data, epoch_images):
             batches[-1].insert(0, batches[-2].pop())
         seed_all(SEED, "epoch", epoch)
         sum_of_losses = 0.0
-        for batch in batches:
-            chosen = [train[i] for i in batch]
-            images, labels = slow_images(data, chosen, recipe), data.images.labels[chosen].tolist()
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
-                logits = model(images).float()
-            loss = slow_loss(logits, labels, recipe.label_smoothing, weights)
-            sum_of_losses += loss.item() * len(batch)
-            named = dict(model.named_parameters())
-            gradients = torch.autograd.grad(loss, list(named.values()), materialize_grads=True)
+        every = recipe.accumulate_batches
+        for group in [batches[i : i + every] for i in range(0, len(batches), every)]:
+            gradients = [torch.zeros_like(p) for p in first.values()]
+            for batch in group:
+                chosen = [train[i] for i in batch]
+                images = slow_images(data, chosen, recipe)
+                labels = data.images.labels[chosen].tolist()
+                mixed = recipe.precision == "bf16-mixed"
+                with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                    logits = model(images).float()
+                loss = slow_loss(logits, labels, recipe.label_smoothing, weights)
+                sum_of_losses += loss.item() * len(batch)
+                parts = torch.autograd.grad(loss, [*model.parameters()], materialize_grads=True)
+                gradients = [g + p / len(group) for g, p in zip(gradients, parts, strict=True)]
             norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients))
             factor = 1.0
             if recipe.gradient_clip:
                 factor = min(1.0, recipe.gradient_clip / norm)
-            rate = slow_rate(step, len(batches), recipe)
+            peak = slow_rate(step, math.ceil(len(batches) / every), recipe)
             step += 1
             with torch.no_grad():
-                for (name, p), gradient in zip(named.items(), gradients, strict=True):
+                for (name, p), gradient in zip(model.named_parameters(), gradients, strict=True):
+                    rate = peak * recipe.layer_decay ** (3 - layer[name])
                     if p.ndim > 1 and name not in exempt:
                         p.sub_(rate * recipe.weight_decay * p)
                     first[name] = 0.9 * first[name] + 0.1 * factor * gradient
@@ -146,7 +159,9 @@ def slow_training(recipe, data, epoch_images):
                     mean = first[name] / (1 - 0.9**step)
                     root = (second[name] / (1 - 0.999**step)).sqrt()
                     p.sub_(rate * mean / (root + 1e-8))
+                    average[name] = recipe.ema * average[name] + (1 - recipe.ema) * p
         losses.append(sum_of_losses / len(order))
+    model.load_state_dict(average)
     return model.eval(), losses
 
 
@@ -186,6 +201,8 @@ def slow_rate(step, steps_per_epoch, recipe):
         return share * recipe.learning_rate + (1 - share) * recipe.warmup_learning_rate
     done = (step - warm) / (recipe.epochs * steps_per_epoch - warm)
     span = recipe.learning_rate - recipe.min_learning_rate
+    if recipe.schedule == "linear":
+        return recipe.learning_rate - span * done
     return recipe.min_learning_rate + span * (1 + math.cos(math.pi * done)) / 2
 
 

@@ -70,7 +70,8 @@ RECIPE = Recipe(
     class_weights="balanced",
     precision="32-true",
 )
-# Shares must draw alike, and hold the images that they mix in.
+# Shares must draw alike, and hold the images that they mix in. Beside the weights there are an
+# average, those of the best epoch, and several batches of a step.
 AUGMENTED = dataclasses.replace(
     RECIPE,
     augmentations=(
@@ -81,6 +82,9 @@ AUGMENTED = dataclasses.replace(
     cutmix=1.0,
     mix_probability=0.8,
     repeats=2,
+    ema=0.8,
+    accumulate_batches=2,
+    early_stopping=1,
 )
 WORDS = {
     "attention": ["w_msa+mdta", "sw_msa"],
@@ -186,7 +190,8 @@ def test_two_processes_are_one_but_for_rounding(tmp_path, write_plugin):
         assert_same(tmp_path / f"one-{name}", tmp_path / f"two-{name}")
     expected = tmp_path / "one-attention"
     assert_same(expected, tmp_path / "two-micro")  # 4 shares, of which 1 has no image
-    train(tmp_path / "one-augmented", WORDS["attention"], recipe=AUGMENTED)
+    one = train(tmp_path / "one-augmented", WORDS["attention"], recipe=AUGMENTED)
+    assert one.kept_epoch == two["augmented"].kept_epoch
     assert_same(tmp_path / "one-augmented", tmp_path / "two-augmented")
     assert two["go on"].resumed_from == 1
     assert_same(expected, tmp_path / "from-one")

@@ -196,6 +196,26 @@ def test_validation_answers_of_a_training_that_is_over_are_read_again(bench):
     assert again.right.tolist() == first.right.tolist()
 
 
+def test_early_stopping_by_the_studys_objective_is_the_trials_whole_training(tmp_path):
+    bench = Bench(
+        tmp_path,
+        recipe={**RECIPE, "epochs": 30, "early_stopping": 1, "learning_rate": 0.1},
+        objective=StudyObjective(monitor="val/calibration_error", mode="min"),
+    )
+    result, reports = bench.do(spec := bench.trial())
+    assert (result.state, result.epochs_planned) == ("complete", 30)
+    assert result.epochs == len(result.history) == len(reports) < 30
+    kept = result.history[-2]
+    assert (
+        result.score
+        == kept["val/calibration_error"]
+        == min(row["val/calibration_error"] for row in result.history)
+    )
+    assert result.metrics["val/accuracy"] == kept["val/accuracy"]
+    answers = read_answers(bench.settings.path / spec.key / "attempt-1")
+    assert answers.right.mean() == pytest.approx(kept["val/accuracy"], abs=1e-6)
+
+
 def test_a_reading_of_test_is_in_the_ledger_before_and_after_it_happens(bench, monkeypatch):
     bench.do(bench.trial())
     assert read_ledger(bench.settings.path / LEDGER) == []

@@ -69,6 +69,16 @@ def test_each_rung_learns_from_those_that_reached_it():
     assert rungs.cutoffs() == {1: 0.3, 2: 0.6}
 
 
+def test_a_training_that_early_stopping_ended_counts_at_later_rungs_by_what_it_keeps():
+    rungs = Rungs(RungSettings("asha", "epochs", 1, 2), "val/accuracy", "max", 0, 9)
+    whole = {"epochs": 8, "epochs_planned": 8, "history": tuple(history(*[0.5] * 8))}
+    rungs.tell(0, RunResult("trials/0000", 1, "complete", 0.5, **whole))
+    early = {"epochs": 3, "epochs_planned": 8, "history": tuple(history(0.7, 0.6, 0.6))}
+    rungs.tell(1, RunResult("trials/0001", 1, "complete", 0.7, **early))
+    assert rungs.cutoffs(2) == {1: 0.7, 2: 0.6, 4: 0.7, 8: 0.7}
+    assert max(rungs.scores(RunResult("trials/0001", 1, "complete", 0.7, **early))) == 2
+
+
 def test_the_order_of_telling_does_not_matter():
     scores = [0.3, 0.1, 0.9, 0.5, 0.7, 0.2]
     found = []

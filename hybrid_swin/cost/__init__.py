@@ -106,6 +106,7 @@ class BranchCost:
     window_size: Window
     grid_size: Grid
     normed: bool
+    made_for: Grid | None = None  # the map that fixes its parameters, if it runs on another
 
     @property
     def _class(self) -> Any:
@@ -122,11 +123,18 @@ class BranchCost:
 
     def __call__(self, dim: int, num_heads: int) -> Cost:
         """The whole branch, with its own norm where it has one."""
+        cost = self._cost(dim, num_heads, self.grid_size)
+        if self.made_for is not None:
+            parameters = self._cost(dim, num_heads, self.made_for).parameters
+            cost = replace(cost, parameters=parameters)
+        return cost + layer_norm(dim) if self.normed else cost
+
+    def _cost(self, dim: int, num_heads: int, grid_size: Grid) -> Cost:
         with blame_plugin(self.part, self.window_size):
             cost: Cost = self._class.cost(
-                dim, num_heads, self.window_size, self.grid_size, **self._options
+                dim, num_heads, self.window_size, grid_size, **self._options
             )
-        return cost + layer_norm(dim) if self.normed else cost
+        return cost
 
     def without_projection(self, dim: int, num_heads: int) -> Cost:
         """The branch without its last projection."""
@@ -144,7 +152,8 @@ class BranchCost:
         """The same branch, made for this map, on another."""
         sizes = self.window_size, self.grid_size
         window = self._class.fitted_window(*sizes, **self._options)
-        return replace(self, window_size=window, grid_size=grid_size)
+        made_for = self.made_for or self.grid_size
+        return replace(self, window_size=window, grid_size=grid_size, made_for=made_for)
 
 
 def mixer_cost(

@@ -74,7 +74,7 @@ def attention_taps(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
     """
 
     def show(branch: Branch, attend: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def call(x_BGNC: Tensor, bias: Tensor, value_gate: Any) -> Tensor:
+        def call(x_BGNC: Tensor, bias: Tensor | None, value_gate: Any) -> Tensor:
             attention = cast(WindowAttention, branch)
             with torch.no_grad():
                 taps[attention](attention_weights(attention, x_BGNC, bias))
@@ -86,8 +86,10 @@ def attention_taps(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
         yield
 
 
-def attention_weights(branch: WindowAttention, x_BGNC: Tensor, bias: Tensor) -> Tensor:
-    """``softmax(scale q kᵀ + bias)`` of windows; bias (1 or G, K, N, N). -> (B, G, K, N, N + n)."""
+def attention_weights(branch: WindowAttention, x_BGNC: Tensor, bias: Tensor | None) -> Tensor:
+    """``softmax(scale q kᵀ + bias)`` of windows, as ``attend`` has it. -> (B, G, K, N, N + n)."""
     q, k, _, scale = branch.heads(x_BGNC)
-    logits = (q.float() * scale) @ k.float().transpose(-2, -1) + bias_for_all(bias, k)
+    logits = (q.float() * scale) @ k.float().transpose(-2, -1)
+    if bias is not None:
+        logits = logits + bias_for_all(bias, k)
     return logits.softmax(dim=-1)

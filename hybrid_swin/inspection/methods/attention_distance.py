@@ -24,6 +24,8 @@ _REASONS = {
     "xca": _BETWEEN_CHANNELS,
     "channel_group": _BETWEEN_CHANNELS,
     "pooled": "attends to means over regions, which stand at no single place",
+    "agent": "attends by way of agents, which stand at no single place",
+    "linear": "computes no weights of tokens on each other",
 }
 _OTHERWISE = "shows no attention that can be read: only branches derived from WindowAttention do"
 _COLOURS = dict(zip(("w_msa", "sw_msa", "grid"), COLOURS, strict=False))

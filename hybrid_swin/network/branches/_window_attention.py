@@ -32,7 +32,8 @@ class WindowAttention(Branch):
     ``s cos(q, k) + bias`` with s learned for each head, from 10 to at most 100; and the table
     computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. The offset is scaled by
     the window's largest; where the network was first trained with other windows, by theirs:
-    ``pretrained_window_size``, if it is not 0.
+    ``pretrained_window_size``, if it is not 0. With ``bias=none`` no logit tells where tokens
+    stand: the ablation of Swin's table 4.
 
     ``mask_padding`` lets no token attend to padding; otherwise padding is attended to, as in timm,
     torchvision, transformers and OpenMMLab.
@@ -68,7 +69,7 @@ class WindowAttention(Branch):
         window_size: Window,
         grid_size: Grid,
         attention: Literal["dot", "cosine"] = "dot",
-        bias: Literal["table", "continuous"] = "table",
+        bias: Literal["table", "continuous", "none"] = "table",
         mask_padding: bool = False,
         small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
         pretrained_window_size: int = 0,
@@ -87,15 +88,15 @@ class WindowAttention(Branch):
             self.v_bias = nn.Parameter(torch.empty(dim))
             self.logit_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
-        self.continuous = bias == "continuous"
+        self.position_bias = bias
         self.registers = Registers(registers, dim) if registers else None
         side = pretrained_window_size
         self.scale_window: Grid | None = (side, side) if side else None
-        if self.continuous:
+        if bias == "continuous":
             self.cpb_mlp = nn.Sequential(
                 nn.Linear(2, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, num_heads, bias=False)
             )
-        else:
+        elif bias == "table":
             table = torch.empty(offsets(self.window), num_heads)
             self.relative_position_bias_table = nn.Parameter(table)
         self.reset_parameters()
@@ -106,7 +107,7 @@ class WindowAttention(Branch):
             nn.init.zeros_(self.q_bias)
             nn.init.zeros_(self.v_bias)
             nn.init.constant_(self.logit_scale, math.log(10))
-        if not self.continuous:
+        if self.position_bias == "table":
             nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
@@ -115,7 +116,7 @@ class WindowAttention(Branch):
         Where the old window only shrinks to the map, it is the middle of the old one's.
         """
         window = lay_windows(grid_size, sides_of(window_size), self.small_map).window
-        if not self.continuous and window != self.window:
+        if self.position_bias == "table" and window != self.window:
             table = self.relative_position_bias_table
             shrinks = window == lay_windows(grid_size, self.window, self.small_map).window
             resize = crop_table if shrinks else resize_table
@@ -146,12 +147,12 @@ class WindowAttention(Branch):
         bias = self._bias(at.window, x)
         if by:
             mask = partial(windows.shift_mask, at.padded, at.window, by, x.device)
-            bias = bias + made_like(x, mask)[:, None]
+            bias = _masked(bias, made_like(x, mask))
         if self.mask_padding and at.padded != (height, width):
             rolled = at.shift if at.pads_first else (0, 0)
             sizes = (height, width), at.padded, at.window, rolled
             mask = partial(windows.padding_mask, *sizes, strided, x.device)
-            bias = bias + made_like(x, mask)[:, None]
+            bias = _masked(bias, made_like(x, mask))
         x_BGNC = self._attend(x_BGNC, bias, value_gate)
         x = windows.merge(x_BGNC, at.window, at.padded, strided)
         if by and at.pads_first:
@@ -198,16 +199,18 @@ class WindowAttention(Branch):
         return lay_windows(grid_size, sides_of(window_size), small_map).window
 
     def bias_tables(self) -> dict[str, Grid]:
-        """The table of the window, unless biases are continuous."""
-        return {} if self.continuous else {"relative_position_bias_table": self.window}
+        """The table of the window, if biases come from one."""
+        has_table = self.position_bias == "table"
+        return {"relative_position_bias_table": self.window} if has_table else {}
 
-    def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
-        """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
+    def _attend(self, x_BGNC: Tensor, bias: Tensor | None, value_gate: Tensor | None) -> Tensor:
+        """Attention of each window with itself; ``bias`` is (1 or G, 1 or K, 1 or N, N)."""
         q, k, v, scale = self.heads(x_BGNC)
         if value_gate is not None:
             gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
             v = v * gate_BKD[:, None, :, None, :]
-        return attend(q, k, v, bias_for_all(bias, k), scale).transpose(2, 3).flatten(3)
+        bias = None if bias is None else bias_for_all(bias, k)
+        return attend(q, k, v, bias, scale).transpose(2, 3).flatten(3)
 
     def heads(self, x_BGNC: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
         """Queries, keys and values, each (B, G, K, N, D), and by what to scale their products.
@@ -231,9 +234,11 @@ class WindowAttention(Branch):
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         return out + bias.to(out.dtype)
 
-    def _bias(self, window: Grid, like: Tensor) -> Tensor:
-        """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
-        if self.continuous:
+    def _bias(self, window: Grid, like: Tensor) -> Tensor | None:
+        """Position bias, if any, of a window no larger than the nominal one. (1, K, N, N)."""
+        if self.position_bias == "none":
+            return None
+        if self.position_bias == "continuous":
             scale = self.scale_window
             of = partial(windows.log_offsets, self.window, like.device, scale)
             table = 16 * self.cpb_mlp(made_like(like, of).to(like.dtype)).sigmoid()
@@ -247,9 +252,9 @@ class WindowAttention(Branch):
         """What gives the position bias, and the scale of the cosines."""
         names = {"logit_scale"} if self.cosine else set()
         names |= {"registers.tokens"} if self.registers is not None else set()
-        if self.continuous:
+        if self.position_bias == "continuous":
             return names | {f"cpb_mlp.{name}" for name, _ in self.cpb_mlp.named_parameters()}
-        return names | {"relative_position_bias_table"}
+        return names | self.bias_tables().keys()
 
     @classmethod
     def cost(
@@ -279,7 +284,7 @@ class WindowAttention(Branch):
         total += registers_cost(registers, tokens, dim, num_heads)
         if bias == "continuous":
             total += linear(rows, 2, _HIDDEN) + linear(rows, _HIDDEN, num_heads, bias=False)
-        else:
+        elif bias == "table":
             total += Cost(rows * num_heads)
         return total + linear(grid_size[0] * grid_size[1], dim, dim)
 
@@ -291,25 +296,35 @@ def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
     return (wide if length is None else wide * length).to(x.dtype)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
-    """``softmax(scale q kᵀ + bias) v``. q (B, G, K, N, D) -> the same; bias (1 or G, K, N, M).
+def _masked(bias: Tensor | None, mask_GNN: Tensor) -> Tensor:
+    """A bias, if any, and a mask of each window for all heads. -> (G, 1 or K, 1 or N, N)."""
+    mask_G1NN = mask_GNN[:, None]
+    return mask_G1NN if bias is None else bias + mask_G1NN
 
-    k and v (B, G, K, M, D) may have more tokens than q.
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    """``softmax(scale q kᵀ + bias) v``. q (B, G, K, N, D) -> the same.
+
+    k and v (B, G, K, M, D) may have more tokens than q; bias is (1 or G, 1 or K, 1 or N, M).
     """
     if is_unfused(q) or (torch.is_grad_enabled() and not q.is_cuda and not is_traced()):
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
         logits = (q * scale) @ k.transpose(-2, -1)
+        if bias is None:
+            return logits.softmax(dim=-1).to(v.dtype) @ v
         # In place where that costs no precision (autocast's products are narrower than the bias),
         # and where one of the two cannot have axes that the other lacks, as under vmap.
         alike = type(logits) is type(bias) is Tensor and logits.dtype == bias.dtype
         logits = logits.add_(bias) if alike and not is_transformed() else logits + bias
         return logits.softmax(dim=-1).to(v.dtype) @ v
     shape = q.shape
-    if bias.shape[0] == 1:  # one bias for all windows: they join the batch
+    if bias is not None:
+        bias = bias.to(q.dtype).expand(-1, *shape[2:4], -1)
+    if bias is None or bias.shape[0] == 1:  # the same for all windows: they join the batch
         q, k, v = (t.flatten(0, 1) for t in (q, k, v))
     else:  # a bias of its own for each window: windows join the heads
         q, k, v = (t.flatten(1, 2) for t in (q, k, v))
         bias = bias.flatten(0, 1)[None]
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype), scale=scale)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
     return out.reshape(shape)

@@ -53,6 +53,7 @@ OPTIONS = [
     "conv+w_msa:concat(gate=grn)",
     "w_msa(attention=cosine;bias=continuous;pretrained_window_size=3)",
     "sw_msa(mask_padding=true)",
+    "sw_msa(bias=none;mask_padding=true)",
     "sw_msa(mask_padding=true;roll=bare;shift=map;small_map=square)",
     "sw_msa(shift=always;small_map=pad)",
     "sw_msa(roll=bare;shift=fixed;small_map=fixed)",

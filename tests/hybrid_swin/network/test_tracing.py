@@ -16,7 +16,8 @@ pytestmark = [
 ]
 OPTIONS = [
     "w_msa(attention=cosine;bias=continuous;mask_padding=true)",
-    "sw_msa(mask_padding=true)",
+    "sw_msa(bias=none;mask_padding=true)",
+    "linear(feature=focused;rotary=true)",
     "grid(mask_padding=true)",
     "channel_group(scale=tokens)",
     "pooled(pool=7)",

@@ -33,6 +33,38 @@ def build(branch=WMSA, window=3, grid=(5, 7), **options):
     return module
 
 
+# No bias
+
+
+@pytest.mark.parametrize("branch", [WMSA, SWMSA, GridAttention])
+@pytest.mark.parametrize("options", [{}, {"attention": "cosine", "mask_padding": True}], ids=str)
+@pytest.mark.parametrize("size", [(5, 7), (6, 6), (2, 3)])
+def test_without_bias_it_is_a_table_of_zeros(branch, options, size):
+    module, zeros = build(branch, bias="none", **options), build(branch, **options)
+    with torch.no_grad():
+        zeros.relative_position_bias_table.zero_()
+    zeros.load_state_dict(module.state_dict(), strict=False)
+    x = torch.randn(2, *size, DIM).double()
+    expected = zeros(x).detach()
+    torch.testing.assert_close(module(x).detach(), expected, rtol=0, atol=1e-12)
+    with torch.no_grad():  # fused
+        torch.testing.assert_close(module(x), expected, rtol=0, atol=1e-12)
+
+
+def test_without_bias_there_is_no_table_to_pay_for_or_resize():
+    module = build(bias="none", window=7, grid=(14, 14))
+    assert [name for name, _ in module.named_parameters()] == [
+        f"{layer}.{kind}" for layer in ("qkv", "proj") for kind in ("weight", "bias")
+    ]
+    assert module.no_weight_decay() == set() and module.bias_tables() == {}
+    module.resize(4, (8, 8))
+    assert module.window == (4, 4)
+    plain, none = (
+        mixer_cost(parse(word), 96, 3, 7, (56, 56)) for word in ("w_msa", "w_msa(bias=none)")
+    )
+    assert (plain - none).to_dict() == {"parameters": 169 * 3, "macs": 0, "activations": 0}
+
+
 # Cosine attention and continuous bias
 
 

@@ -42,7 +42,7 @@ from hybrid_swin.spec.options import OptionValue
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import WindowLayout, spell_size
 
-HEADLESS = frozenset({"conv", "focal", "identity", "large_conv", "pointwise"})
+HEADLESS = frozenset({"conv", "focal", "identity", "inception_dw", "large_conv", "pointwise"})
 """Built-in branches that compute the same with any number of heads."""
 UNKNOWN = (
     "its file does not say its variant, and no weight shows how branches join, their options and "

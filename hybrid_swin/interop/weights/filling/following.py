@@ -185,7 +185,7 @@ def restored_on_failure(model: nn.Module) -> Iterator[None]:
 def _names(branch: WindowAttention) -> list[str]:
     """What ``follow`` may change."""
     names = ["small_map", "shift_rule", "roll_rule", "window", "nominal"]
-    return names if branch.continuous else [*names, TABLE]
+    return [*names, *branch.bias_tables()]
 
 
 def _laying(part: Part) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.report import How, Resized
 from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.output_gates import OUTPUT_GATE, gate_behind
 from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
@@ -72,6 +73,10 @@ class MixerPlan:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     resized: tuple[Resized, ...] = ()
     base: int | None = None
+
+    def takes(self, name: str) -> bool:
+        """Whether a weight of the source, by its name within the mixer, has a place."""
+        return any(own == name or own.endswith(f".{name}") for own in self.values)
 
 
 def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> MixerPlan:
@@ -161,15 +166,19 @@ def _fit(
     """A module's values, and which of them were resized; None if names or shapes differ."""
     new = _new_parts(module, source)
     target = {name: tensor for name, tensor in module.state_dict().items() if name not in new}
-    if target.keys() != source.weights.keys():
+    unread = _unread_tables(source, module)
+    weights = {name: tensor for name, tensor in source.weights.items() if name not in unread}
+    if target.keys() != weights.keys():
         _check_complete(source, target)
         return None
     values, resized = {}, []
     tables = _tables(module)
-    if any(target[n].shape != source.weights[n].shape for n in target if n not in tables):
+    if any(target[n].shape != weights[n].shape for n in target if n not in tables):
         _check_heads(source, target)
         return None
-    for name, tensor in source.weights.items():
+    for name, heads in unread.items():
+        _check_table_heads(source.weights[name], heads)
+    for name, tensor in weights.items():
         if name in tables:
             fitted = _fit_table(tensor, target[name], source.window_of(name), tables[name])
             if fitted is not tensor:
@@ -191,13 +200,23 @@ def _tables(module: nn.Module) -> dict[str, Grid]:
     }
 
 
+def _unread_tables(source: MixerSource, module: nn.Module) -> dict[str, int]:
+    """Bias tables of a source where an attention here has no position bias, with its heads."""
+    unread = {
+        f"{path}.{TABLE}".lstrip("."): part.num_heads
+        for path, part in module.named_modules()
+        if isinstance(part, WindowAttention) and part.position_bias == "none"
+    }
+    return {name: heads for name, heads in unread.items() if name in source.weights}
+
+
 def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
     """Refuse a mixer of which a part is missing, which is no other mixer but a damaged one.
 
     It is if it is known for an attention; else if another mixer of the source has all that this one
     should have, and the rest of the part's layer, or branch, is there.
     """
-    if not source.weights.keys() < target.keys():
+    if not source.weights.keys() < target.keys() or _says_no_bias(source):
         return
     missing = target.keys() - source.weights.keys()
     is_attention = TABLE in target or SCALE in target
@@ -211,6 +230,12 @@ def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
         )
 
 
+def _says_no_bias(source: MixerSource) -> bool:
+    """Whether the source is known to have an attention without position bias."""
+    parts = parse(source.kind).branches if source.kind and source.certain else ()
+    return any(part.kwargs.get("bias") == "none" for part in parts)
+
+
 def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:
     """Refuse an attention of V2 that is as wide and has another number of heads."""
     if SCALE not in target or target["qkv.weight"].shape != source.weights["qkv.weight"].shape:
@@ -222,15 +247,17 @@ def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:
 
 def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) -> Tensor:
     """A bias table for the model's window. Raises InputError where it has other heads."""
-    if table.ndim != 2 or table.shape[1] != target.shape[1]:
-        heads = table.shape[1] if table.ndim == 2 else "no"
-        raise InputError(
-            f"the attention has {heads} heads in the source, {target.shape[1]} in the model"
-        )
+    _check_table_heads(table, target.shape[1])
     before = window_of_table(table.shape[0], after, before)
     if before is None:
         raise InputError(_which_window(table.shape[0]))
     return table if before == after else resize_table(table, before, after)
+
+
+def _check_table_heads(table: Tensor, ours: int) -> None:
+    if table.ndim != 2 or table.shape[1] != ours:
+        heads = table.shape[1] if table.ndim == 2 else "no"
+        raise InputError(f"the attention has {heads} heads in the source, {ours} in the model")
 
 
 def _which_window(offsets: int) -> str:

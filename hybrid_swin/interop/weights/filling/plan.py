@@ -156,8 +156,7 @@ def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: Wei
             refuse([f"{name}: {error}"], model.state_dict(), source)
         plan.values |= {prefix + n: tensor for n, tensor in mixer.values.items()}
         plan.resized += [replace(r, name=prefix + r.name) for r in mixer.resized]
-        if mixer.values:
-            plan.used |= {prefix + n for n in theirs.weights}
+        plan.used |= {prefix + n for n in theirs.weights if mixer.takes(n)}
         if mixer.base is not None and isinstance(block.attn, Fusion):
             plan.starts[index] = block.attn, mixer.base
         if isinstance(block.norm1, nn.Identity):

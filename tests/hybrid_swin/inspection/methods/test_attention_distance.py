@@ -109,10 +109,13 @@ def test_distances_are_those_of_the_map_as_it_came(word, size, window, network):
     assert torch.allclose(found, total / queries, atol=1e-9)
 
 
-@pytest.mark.parametrize("word", [*BRANCHES, "w_msa(attention=cosine;bias=continuous)"])
+@pytest.mark.parametrize(
+    "word", [*BRANCHES, "w_msa(attention=cosine;bias=continuous)", "w_msa(bias=none)"]
+)
 def test_the_attention_that_is_shown_is_the_one_that_is_used(word, network):
     branch = branch_of(network(word, size=8))
     x_BGNC, bias = torch.randn(2, 3, 16, 16), torch.randn(1, 2, 16, 16)
+    bias = None if branch.position_bias == "none" else bias
     values = branch._project(x_BGNC).unflatten(-1, (3, 2, -1))[:, :, :, 2].transpose(2, 3)
     wanted = (attention_weights(branch, x_BGNC, bias) @ values).transpose(2, 3).flatten(3)
     assert torch.allclose(branch._attend(x_BGNC, bias, None), wanted, atol=1e-5)

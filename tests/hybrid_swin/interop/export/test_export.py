@@ -46,6 +46,7 @@ def words_of_all_parts():
 def test_every_branch_and_fusion_runs_in_onnx_runtime(tmp_path):
     """On a map that oblong windows do not divide, so that they are padded and shifted as well."""
     words = [*words_of_all_parts(), "sw_msa(attention=cosine;bias=continuous;mask_padding=true)"]
+    words += ["sw_msa(bias=none)", "linear(feature=focused;rotary=true)"]
     words += ["sw_msa(registers=2):sum(gate=grn)", "conv:sum(gate=eca)", "w_msa:sum(gate=se)"]
     used = {part.name for word in map(parse, words) for part in (*word.branches, word.joined_by)}
     assert used >= {*registry.names("branch"), *registry.names("fusion")}

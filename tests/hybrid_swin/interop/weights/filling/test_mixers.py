@@ -31,6 +31,38 @@ def plan(word, given, **sizes):
     return made
 
 
+# Attention without position bias
+
+
+@pytest.mark.parametrize(
+    ("word", "theirs"),
+    [
+        ("w_msa(bias=none)", "sw_msa"),
+        ("conv+w_msa(bias=none)", "w_msa"),
+        ("conv+w_msa(bias=none):gate", "conv+w_msa:gate"),
+    ],
+)
+def test_a_table_has_no_place_where_there_is_no_bias(word, theirs):
+    given = source(theirs)
+    made = plan(word, given)
+    assert made.how == ("taken" if "+" not in word or "+" in theirs else "identity start")
+    left = [name for name in given.weights if not made.takes(name)]
+    assert [name.rpartition(".")[2] for name in left] == ["relative_position_bias_table"]
+
+
+def test_other_branches_do_not_take_an_attention_for_lack_of_a_table():
+    """Their weights have the names and shapes of an attention's without its table."""
+    for word in ("channel_group", "linear(depthwise=false)"):
+        assert mixer(word)[0].state_dict().keys() < source("w_msa").weights.keys()
+        assert plan(word, MixerSource(source("w_msa").weights)).how == "fresh"
+
+
+def test_what_never_had_a_table_is_not_damaged():
+    assert plan("w_msa", source("w_msa(bias=none)")).how == "fresh"
+    with pytest.raises(InputError, match="the attention has no relative_position_bias_table"):
+        plan("w_msa", source("w_msa(bias=none)", kind="w_msa"))
+
+
 # The same mixer
 
 
@@ -137,6 +169,7 @@ def test_other_branches_start_hybrids_too_where_they_are_known():
         ("conv", "no window attention to take the source's"),
         ("conv+mdta", "no window attention to take the source's"),
         ("w_msa+mdta:split", "its window attention has another width or other parameters than"),
+        ("mdta+w_msa(bias=none):split", "its window attention has another width or other"),
         ("w_msa+mdta:cross", "its window attention has another width or other parameters than"),
     ],
 )
@@ -218,7 +251,7 @@ def test_an_attention_in_parts_is_refused(word):
     assert plan("conv", MixerSource(weights, "w_msa", True)).how == "fresh"
 
 
-@pytest.mark.parametrize("word", ["w_msa", "conv+w_msa:gate"])
+@pytest.mark.parametrize("word", ["w_msa", "conv+w_msa:gate", "w_msa(bias=none)"])
 def test_other_heads_are_refused(word):
     with pytest.raises(InputError, match="has 4 heads in the source, 3 in the model"):
         plan(word, source("w_msa", heads=4))

@@ -30,7 +30,10 @@ _BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
 _FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
 _OTHERS = {ARGUMENT}  # written into words
 # known to their users; a message has one line
-_UNLISTED = {"device", "dtype", "stages", "weight_init", "zero_init_residual"}
+_UNLISTED = {
+    *("checkpoint_path", "device", "dtype", ARGUMENT, "stages", "strict_img_size", "weight_init"),
+    "zero_init_residual",
+}
 
 
 def changed(variant: Variant, overrides: Mapping[str, Any], others: Iterable[str] = ()) -> Variant:

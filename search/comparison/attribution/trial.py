@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybrid_swin.spec.variant import OPTIONAL
 from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec
 
@@ -87,7 +88,8 @@ def _others(spec: RunSpec) -> dict[str, Any]:
     if spec.params:
         return {path: v for path, v in spec.params.items() if not path.endswith(".blocks")}
     variant, recipe, data = spec.variant or {}, spec.recipe or {}, spec.data or {}
-    others = {name: variant.get(name) for name in ("image_size", "patch_size", "window_size")}
+    names = ("image_size", "patch_size", "window_size", *OPTIONAL)
+    others = {name: variant.get(name) for name in names}
     others |= {f"recipe.{n}": value for n, value in recipe.items() if n != "learning_rate"}
     others |= {f"data.options.{n}": value for n, value in (data.get("options") or {}).items()}
     return others

@@ -101,6 +101,18 @@ def test_where_to_normalise_may_be_chosen():
     assert found.resolve(found.default())[0].merging_norm == "pre"
 
 
+def test_stem_merging_and_layer_scale_may_be_chosen():
+    choices = {
+        ("stem",): {"choose": ["patch", "conv"]},
+        ("merging",): {"choose": ["linear", "conv", "pool"]},
+        ("layer_scale",): {"from": 1e-6, "to": 0.1, "log": True},
+    }
+    found = space(choices)
+    params = found.default() | {"stem": "conv", "merging": "pool", "layer_scale": 1e-3}
+    variant, _ = found.resolve(params)
+    assert (variant.stem, variant.merging, variant.layer_scale) == ("conv", "pool", 1e-3)
+
+
 def test_its_size_is_the_number_of_combinations():
     assert space().size is None  # a range without steps is not counted
     assert space(recipe={}).size == 2 * 3 * 2 * 3

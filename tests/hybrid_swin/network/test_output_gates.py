@@ -125,7 +125,7 @@ def test_copies_and_pickles_have_the_gate():
         assert torch.equal(other(x), mixer(x))
 
 
-def test_a_compiled_and_an_exported_network_have_the_gate():
+def test_an_exported_network_has_the_gate():
     model = opened(network("conv:sum(gate=eca)"))
     images = torch.randn(2, 3, 8, 8)
     with torch.no_grad():

@@ -158,8 +158,8 @@ def _windows_reason(at: TakenBlock, source: Variant, mine: Part, theirs: Part) -
 
 def _others(part: Part, grid: tuple[int, int], laid: WindowLayout) -> dict[str, OptionValue]:
     """The options of an attention that its layout and its scale do not say."""
-    said = {*LAYING, PRETRAINED, WINDOW}
-    options = {name: value for name, value in part.options if name not in said}
+    elsewhere = {*LAYING, PRETRAINED, WINDOW}
+    options = {name: value for name, value in part.options if name not in elsewhere}
     if laid.padded == grid:
         options.pop("mask_padding", None)
     return options

@@ -10,6 +10,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.training.augmentation import augment
+from hybrid_swin.training.augmentations import Pixels
 from hybrid_swin.training.train_images import TrainImages
 
 IMAGES, LABELS = torch.rand(6, 3, 9, 7), torch.arange(6) % 3
@@ -21,7 +22,7 @@ def given(recipe, images=IMAGES, data=DATA, seed=0):
     ready = TrainImages(Recipe(**recipe), images.shape[1])
     ready.prepare(data)
     torch.manual_seed(seed)
-    return ready(images, LABELS[: len(images)])
+    return ready(images, torch.arange(len(images)) % 3)
 
 
 def test_a_recipe_without_new_parts_does_what_it_did():
@@ -47,6 +48,17 @@ def test_each_augmentation_keeps_shape_type_and_values(name, shape):
     if min(shape) > 4 or shape[0] > 2:
         others = [given({"augmentations": [name]}, images, data, seed).images for seed in range(9)]
         assert not all(torch.equal(out, other) for other in others)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", [*ALL, "color_jitter(hue=0.2)"])
+def test_no_augmentation_waits_for_a_gpu_or_mixes_devices(name, channels):
+    """The meta device holds no values, and refuses what reads them or meets another device."""
+    (part,) = Recipe(augmentations=(name,)).augmentation_parts
+    facts = torch.ones(channels, 1, 1, device="meta")
+    images = torch.empty(64, channels, 12, 12, device="meta")
+    out = registry.load("augmentation", part.name)(**part.kwargs)(images, Pixels(facts, facts))
+    assert out.device.type == "meta" and out.shape == images.shape
 
 
 def test_augmentations_come_in_order(write_plugin):

@@ -22,7 +22,7 @@ from hybrid_swin.data.sources.digits import DigitsSource
 from hybrid_swin.data.test_reads import read_ledger
 from hybrid_swin.interop.trained import load, load_trained
 from hybrid_swin.interop.weights.load_save import save_weights
-from hybrid_swin.training import classifier
+from hybrid_swin.training import train_images
 from hybrid_swin.training.metric_facts import metric_text
 
 VARIANT = """
@@ -76,7 +76,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_one_message(files, tmp_path, mon
     def augment(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
 
-    monkeypatch.setattr(classifier, "augment", augment)
+    monkeypatch.setattr(train_images, "augment", augment)
     assert fit(files, tmp_path / "run") == 2
     assert capsys.readouterr().err == (
         "error: out of memory with 256 images at once: it asked for 2 GiB more of the GPU's "

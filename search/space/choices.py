@@ -278,7 +278,7 @@ def _frozen(value: Any) -> Any:
 
 def _label(value: Any) -> Any:
     if isinstance(value, tuple) and all(isinstance(v, str) for v in value):
-        return " ".join(value)
+        return " ".join(value) or "none"
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return json.dumps(value, default=str)

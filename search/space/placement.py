@@ -177,7 +177,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return " ".join(map(_text, value))
+        return " ".join(map(_text, value)) or "none"
     return "" if value is None else str(value)
 
 

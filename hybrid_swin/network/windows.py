@@ -11,7 +11,6 @@ from typing import ParamSpec
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from hybrid_swin.network.tracing import is_plain
 from hybrid_swin.spec.window_rules import Grid
@@ -42,10 +41,27 @@ def partition_overlapping(x: Tensor, window: Grid, margin: Grid) -> Tensor:
     """
     if not any(margin):
         return partition(x, window)
-    x = F.pad(x, (0, 0, margin[1], margin[1], margin[0], margin[0]))
-    for axis, (side, around) in enumerate(zip(window, margin, strict=True), start=1):
-        x = x.unfold(axis, side + 2 * around, side)
-    return x.permute(0, 1, 2, 4, 5, 3).flatten(3, 4).flatten(1, 2)
+    wh, ww = window
+    x = torch.unflatten(torch.unflatten(x, 2, (-1, ww)), 1, (-1, wh))
+    x = _with_neighbours(x, 1, 2, margin[0])
+    x = _with_neighbours(x.transpose(2, 3), 2, 4, margin[1])
+    return x.flatten(3, 4).flatten(1, 2)
+
+
+def _with_neighbours(x: Tensor, windows: int, tokens: int, margin: int) -> Tensor:
+    """Put the nearest tokens of the windows before and after beside each window's, on one axis.
+
+    ``windows`` and ``tokens`` are axes of x; a window has at least ``margin`` tokens there. Slices
+    have what ``Tensor.unfold`` has not: a backward pass under ``vmap``, and for ``DTensor``.
+    """
+    if not margin:
+        return x
+    count, side = x.shape[windows], x.shape[tokens]
+    first, last = x.narrow(tokens, 0, margin), x.narrow(tokens, side - margin, margin)
+    zeros = torch.zeros_like(first.narrow(windows, 0, 1))
+    before = torch.cat([zeros, last.narrow(windows, 0, count - 1)], dim=windows)
+    after = torch.cat([first.narrow(windows, 1, count - 1), zeros], dim=windows)
+    return torch.cat([before, x, after], dim=tokens)
 
 
 def merge(windows: Tensor, window: Grid, size: Grid, strided: bool = False) -> Tensor:

@@ -139,9 +139,13 @@ def starts_anew(word: str) -> None:
 
 
 def runs_in_half_precision(word: str) -> None:
-    """Autocast to bfloat16 and to float16 gives finite outputs near those of float32."""
+    """Autocast to bfloat16 and to float16 gives finite outputs near those of float32.
+
+    Near only where no branch chooses: half precision takes another of two that are nearly equal.
+    """
     mixer = _mixer(word).eval()
     x = _map(GRID)
+    chooses = any(registry.load("branch", part.name).chooses for part in parse(word).branches)
     with torch.no_grad():
         full = mixer(x)
         for dtype in (torch.bfloat16, torch.float16):
@@ -150,7 +154,7 @@ def runs_in_half_precision(word: str) -> None:
             if not half.isfinite().all():
                 raise ContractError(f"gives NaN or infinity in {dtype}")
             scale = full.abs().max().clamp(min=1e-6)
-            if ((half - full).abs().max() / scale) > 0.1:
+            if ((half - full).abs().max() / scale) > 0.1 and not chooses:
                 raise ContractError(f"differs from float32 by more than a tenth in {dtype}")
 
 

@@ -32,6 +32,9 @@ class Branch(nn.Module):
     has_projection: ClassVar[bool] = True
     """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""
 
+    chooses: ClassVar[bool] = False
+    """Whether ``mix`` chooses tokens, so that a change in the last digit can change the output."""
+
     proj: nn.Module
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:

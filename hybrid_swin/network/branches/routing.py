@@ -170,6 +170,8 @@ def choose(q_BRC: Tensor, k_BRC: Tensor, topk: int) -> Tensor:
     known = torch.amp.is_autocast_available(device)  # not to counters on the meta device
     with torch.autocast(device, enabled=False) if known else nullcontext():
         affinity_BRR = q_BRC @ k_BRC.transpose(-2, -1)
+    if torch.compiler.is_exporting():  # ONNX has no stable sort; its TopK takes the first as well
+        return affinity_BRR.topk(topk, dim=-1).indices
     best = affinity_BRR.sort(dim=-1, descending=True, stable=True).indices
     return best[..., :topk]
 

@@ -13,6 +13,7 @@ from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.cli.options import PapersOptions
+from search.comparison.design.factors import short_names, spell_level
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
 from search.settings.config_files import bundled_configs
@@ -78,18 +79,23 @@ class Paper:
 
     def claim_text(self, claim: ClaimSettings) -> str:
         """One claim: ``no shift -1.1``, ``dual better than windows``."""
-        against = self.against(claim)
+        subject, against = self.sides(claim)
         if claim.order is not None:
             text, _, margin = claim.text.partition(" within ")
             within = f" within {margin}" if margin else ""
-            return f"{claim.arm} {text} than {against}{within}"
+            return f"{subject} {text} than {against}{within}"
         if claim.difference == 0:
-            return f"{claim.arm} equal to {against} within {claim.margin:g}"
-        return f"{claim.arm} {claim.text}"
+            return f"{subject} equal to {against} within {claim.margin:g}"
+        return f"{subject} {claim.text}"
 
-    def against(self, claim: ClaimSettings) -> str:
-        """Label of the arm that a claim compares with."""
-        return claim.against or self.settings.baseline or self.settings.arms[0].name
+    def sides(self, claim: ClaimSettings) -> tuple[str, str]:
+        """What a claim compares with what: labels of arms, or levels of a factor."""
+        if claim.factor:
+            name = short_names(self.settings.factors)[claim.factor]
+            first = self.settings.factors[claim.factor][0]
+            return f"{name}={spell_level(claim.level)}", f"{name}={spell_level(first)}"
+        baseline = self.settings.baseline or self.settings.arms[0].name
+        return claim.arm, claim.against or baseline
 
     def to_dict(self) -> dict[str, Any]:
         """For programs."""
@@ -180,7 +186,7 @@ def _show(paper: Paper, console: Console) -> None:
     for heading in ("claim", "published", "metric", "source"):
         table.add_column(heading, header_style="dim", overflow="fold")
     for claim in paper.settings.published:
-        pair = f"{claim.arm} against {paper.against(claim)}"
+        pair = " against ".join(paper.sides(claim))
         table.add_row(*map(Text, (pair, claim.text, claim.metric, claim.source)))
     console.print(table)
     console.print()

@@ -100,7 +100,8 @@ class ComparisonSettings(ExperimentSettings):
         factors: what is varied beside the arms, each a list of levels; every combination is a
             comparison of its own. `base`: the block words that arms add to; `stages`: where they
             add, `all` or a list of stages; `fusion`: how what is added joins; or any path, such
-            as window_size, recipe.epochs or data.options.reach.
+            as window_size, recipe.epochs or data.options.reach. A level that is a mapping sets
+            several paths, and `label` in it is how it is shown.
         match: how costs are made equal.
         init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
             needs widths that stay: match.by control or none.
@@ -184,7 +185,7 @@ class ComparisonSettings(ExperimentSettings):
             for name, size in (("difference", claim.difference), ("margin", claim.margin)):
                 if size is not None and self.scale == 100.0 and abs(size) > self.scale:
                     raise InputError(
-                        f"published: {name} {size:g} of arm {claim.arm!r} is more than 100 points; "
+                        f"published: {name} {size:g} of {claim.subject} is more than 100 points; "
                         f"{self.objective.monitor} is a share, so give percentage points"
                     )
 

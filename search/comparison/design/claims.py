@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, quote, unknown
-from search.comparison.design.factors import short_names
+from search.comparison.design.factors import short_names, spell_level
 from search.comparison.design.matched_arms import PlannedArm
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
@@ -17,6 +17,9 @@ def check_claims(settings: ComparisonSettings, entries: Sequence[PlannedArm]) ->
         InputError: an arm, factor or level that is not there, or two arms that are not compared.
     """
     for claim in settings.published:
+        if claim.factor:
+            _check_change(claim, settings.factors)
+            continue
         _check_place(claim, settings.factors)
         mine = [e for e in entries if e.arm == claim.arm and holds_at(claim, e.cell.levels)]
         if not mine:
@@ -33,33 +36,45 @@ def check_claims(settings: ComparisonSettings, entries: Sequence[PlannedArm]) ->
             raise unknown(f"published.against for arm {claim.arm!r}", claim.against, set(others))
 
 
+def _check_change(claim: ClaimSettings, factors: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a change of a factor that is not asked."""
+    if claim.factor not in factors:
+        raise _unknown(claim, claim.factor, factors)
+    first, *others = map(spell_level, factors[claim.factor])
+    level = spell_level(claim.level)
+    if level not in others:
+        raise InputError(
+            f"published: level of factor {claim.factor!r} is {quote(level)}; a change is from its "
+            f"first level, {quote(first)}, to one of: {', '.join(map(quote, others)) or 'none'}"
+        )
+
+
 def holds_at(claim: ClaimSettings, levels: Mapping[str, Any]) -> bool:
     """Whether a claim is judged in the cell with these levels."""
-    return all(_plain(levels.get(name)) == _plain(level) for name, level in claim.at.items())
+    return all(
+        name in levels and spell_level(levels[name]) == spell_level(level)
+        for name, level in claim.at.items()
+    )
 
 
 def _check_place(claim: ClaimSettings, factors: Mapping[str, Sequence[Any]]) -> None:
     for name, level in claim.at.items():
         if name not in factors:
-            short = {end: factor for factor, end in short_names(factors).items()}
-            hint = f"; did you mean {short[name]!r}?" if name in short else ""
-            if hint or not factors:
-                raise InputError(
-                    f"published.at of arm {claim.arm!r} names {name!r}, which is not a factor of "
-                    f"this comparison{hint or '; leave at out'}"
-                )
-            raise unknown(f"factor in published.at of arm {claim.arm!r}", name, factors)
-        if not any(_plain(level) == _plain(known) for known in factors[name]):
+            raise _unknown(claim, name, factors)
+        known = [spell_level(one) for one in factors[name]]
+        if spell_level(level) not in known:
             raise InputError(
-                f"published.at.{name} of arm {claim.arm!r} is {quote(level)}, which is not one of "
-                f"its levels: {', '.join(quote(known) for known in factors[name])}"
+                f"published.at.{name} of arm {claim.arm!r} is {quote(spell_level(level))}, which "
+                f"is not one of its levels: {', '.join(map(quote, known))}"
             )
 
 
-def _plain(level: Any) -> Any:
-    """A level to be compared: lists and tuples are alike, and true is not 1."""
-    if isinstance(level, list | tuple):
-        return [_plain(item) for item in level]
-    if isinstance(level, Mapping):
-        return {key: _plain(value) for key, value in level.items()}
-    return (isinstance(level, bool), level)
+def _unknown(claim: ClaimSettings, name: str, factors: Mapping[str, Sequence[Any]]) -> InputError:
+    """For a factor that is not there; the last part of a path means the path."""
+    short = {end: factor for factor, end in short_names(factors).items()}
+    if name not in short and factors:
+        return unknown(f"factor in published {claim.subject}", name, factors)
+    hint = f"; did you mean {short[name]!r}?" if name in short else ", which has none"
+    return InputError(
+        f"published: {claim.subject} names {name!r}, which is not a factor of this comparison{hint}"
+    )

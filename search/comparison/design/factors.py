@@ -9,8 +9,10 @@ from typing import Any
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.settings.comparison import ComparisonSettings
+from search.settings.names import check_label
 
 _DATA = "data."
+_LABEL = "label"  # of a level that is a mapping
 _SPECIAL = ("base", "stages", "fusion")  # the others are paths
 
 
@@ -73,6 +75,9 @@ def combinations(factors: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
     for name, levels in factors.items():
         if not isinstance(levels, list | tuple) or not levels:
             raise InputError(f"factors.{name} must be a list of levels; got {levels!r}")
+        for level in levels:
+            if isinstance(level, Mapping) and _LABEL in level:
+                check_label(str(level[_LABEL]), f"factors.{name}: the label")
         spelt = [json.dumps(level, sort_keys=True, default=str) for level in levels]
         twice = next((s for s in spelt if spelt.count(s) > 1), None)
         if twice:
@@ -84,7 +89,8 @@ def combinations(factors: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
 def make_point(settings: ComparisonSettings, levels: Mapping[str, Any]) -> Point:
     """What one combination of levels changes.
 
-    A level that is a mapping sets several paths at once, whatever the factor is called.
+    A level that is a mapping sets several paths at once, whatever the factor is called; ``label``
+    in it is how it is shown.
 
     Raises:
         InputError: a level of the wrong kind, or a path of the data that does not exist.
@@ -95,7 +101,8 @@ def make_point(settings: ComparisonSettings, levels: Mapping[str, Any]) -> Point
         if name in _SPECIAL:
             special[name] = level
         else:
-            changes |= level if isinstance(level, Mapping) else {name: level}
+            changes |= dict(level) if isinstance(level, Mapping) else {name: level}
+            changes.pop(_LABEL, None)
     data = settings.data.to_dict()
     for path in [path for path in changes if path.startswith(_DATA)]:
         _set(data, path.removeprefix(_DATA), changes.pop(path), path)
@@ -124,7 +131,7 @@ def _set(data: dict[str, Any], path: str, value: Any, where: str) -> None:
 def spell_level(level: Any) -> str:
     """A level in words."""
     if isinstance(level, Mapping):
-        return "{" + name_of(level) + "}"
+        return str(level[_LABEL]) if _LABEL in level else "{" + name_of(level) + "}"
     if isinstance(level, list | tuple):
         return "[" + " ".join(map(str, level)) + "]"
     return str(level).lower() if isinstance(level, bool) else str(level)

@@ -83,7 +83,7 @@ def claim_lines(comparison: Comparison) -> list[ClaimLine]:
         lines.append(
             ClaimLine(
                 _place(judged, comparison),
-                f"{claim.arm} against {judged.against}",
+                judged.name,
                 f"{claim.text}{_runs(judged)}{metric}",
                 own,
                 f"{judged.verdict} ({beside})" if beside else judged.verdict,
@@ -144,7 +144,7 @@ def _sentence(judged: JudgedClaim, comparison: Comparison) -> str:
     claim, monitor = judged.claim, comparison.monitor
     size = f" {'points' if is_share(monitor) else ''}".rstrip() if claim.difference else ""
     metric = f" on {claim.metric}" if claim.metric else ""
-    published = f"{claim.arm} against {judged.against}: {claim.text}{size}{metric}{_runs(judged)}"
+    published = f"{judged.name}: {claim.text}{size}{metric}{_runs(judged)}"
     head = f"{claim.source} ({published}): {judged.verdict}"
     if judged.why:
         return f"{head}, since {judged.why}{_at(judged, comparison)}."
@@ -213,7 +213,8 @@ def _runs(judged: JudgedClaim) -> str:
 
 def _name(judged: JudgedClaim) -> str:
     direction = _SHORT[judged.direction]
-    name = f"{judged.claim.arm} [{judged.claim.source}]"
+    subject = judged.claim.arm or judged.name.partition(" instead")[0]
+    name = f"{subject} [{judged.claim.source}]"
     return f"{name}: {direction}" if direction else name
 
 

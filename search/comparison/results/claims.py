@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.comparison.design.claims import holds_at
+from search.comparison.design.factors import short_names, spell_level
 from search.comparison.design.plan import ComparisonPlan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.differences import Versus
+from search.comparison.results.factor_effects import FactorEffect
 from search.comparison.results.verdicts import ClaimVerdict, Direction, Judgement, judge
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
 
 _UNEQUAL = 0.03  # share of a cost
+_NO_INTERVAL = "so few seeds give no interval"
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,10 @@ class JudgedClaim:
 
     Args:
         claim: what was published.
+        name: what is compared with what, in words.
         cell: the factors' levels in words.
         matching: how costs were made equal.
-        against: label of the arm that the claim's is compared with.
+        against: label of the arm that the claim's is compared with; of a factor its first level.
         difference, low, high: the comparison's own, in the objective's unit.
         seeds: shared ones.
         images: covered by the interval.
@@ -40,6 +44,7 @@ class JudgedClaim:
     """
 
     claim: ClaimSettings
+    name: str
     cell: str
     matching: str
     against: str
@@ -57,14 +62,33 @@ class JudgedClaim:
 
 
 def judge_claims(
-    settings: ComparisonSettings, results: Sequence[ArmResult]
+    settings: ComparisonSettings,
+    results: Sequence[ArmResult],
+    effects: Sequence[FactorEffect] = (),
 ) -> tuple[JudgedClaim, ...]:
-    """All published differences, wherever they are to be judged."""
-    return tuple(
-        _judged(settings, claim, result, versus, results)
-        for claim in settings.published
-        for result, versus in _places(claim, results)
-    )
+    """All published differences, wherever they are to be judged.
+
+    Args:
+        settings: of the comparison.
+        results: its arms.
+        effects: of its factors.
+    """
+    most = max(_UNEQUAL, 2 * settings.match.tolerance)
+    judged = []
+    for claim in settings.published:
+        for effect in _effects(claim, settings, effects):
+            change = effect.changes[0]
+            why = _obstacle_of(effect, most)
+            name = f"{change.text} instead of {change.undone}"
+            judged.append(_judged(settings, claim, name, ("", effect.matching, change.undone),
+                                  effect.versus, why))  # fmt: skip
+        for result, versus in _places(claim, results):
+            place = (result.cell, result.matching, versus.against)
+            other = next(r for r in results if (r.cell, r.matching, r.arm) == place)
+            why = _obstacle(result, other, versus, most)
+            name = f"{claim.arm} against {versus.against}"
+            judged.append(_judged(settings, claim, name, place, versus, why))
+    return tuple(judged)
 
 
 def claim_cells(claims: Sequence[JudgedClaim], row: ArmResult) -> dict[str, Any]:
@@ -98,7 +122,7 @@ def _places(
 ) -> Iterator[tuple[ArmResult, Versus]]:
     """The differences that a claim is about, one per cell and matching."""
     for result in results:
-        if result.arm != claim.arm or not holds_at(claim, result.levels):
+        if not claim.arm or result.arm != claim.arm or not holds_at(claim, result.levels):
             continue
         wanted = claim.against or result.against
         differences = [v for v in (result.versus, *result.controls) if v is not None]
@@ -106,22 +130,33 @@ def _places(
             yield result, versus
 
 
+def _effects(
+    claim: ClaimSettings, settings: ComparisonSettings, effects: Sequence[FactorEffect]
+) -> Iterator[FactorEffect]:
+    """The effects of the change that a claim is about, one per matching."""
+    if not claim.factor:
+        return
+    name = short_names(settings.factors)[claim.factor]
+    wanted = (name, spell_level(claim.level))
+    for effect in effects:
+        change = effect.changes[0]
+        if effect.question == "alone" and (change.factor, change.after) == wanted:
+            yield effect
+
+
 def _judged(
     settings: ComparisonSettings,
     claim: ClaimSettings,
-    result: ArmResult,
+    name: str,
+    place: tuple[str, str, str],
     versus: Versus,
-    results: Sequence[ArmResult],
+    why: str,
 ) -> JudgedClaim:
-    place = (result.cell, result.matching, versus.against)
-    other = next(r for r in results if (r.cell, r.matching, r.arm) == place)
-    why = _obstacle(result, other, versus, settings.match.tolerance)
     judgement = Judgement("no verdict") if why else judge(claim, versus, settings.scale)
     return JudgedClaim(
         claim,
-        result.cell,
-        result.matching,
-        versus.against,
+        name,
+        *place,
         versus.difference,
         versus.low,
         versus.high,
@@ -136,7 +171,18 @@ def _judged(
     )
 
 
-def _obstacle(result: ArmResult, other: ArmResult, versus: Versus, tolerance: float) -> str:
+def _obstacle_of(effect: FactorEffect, most: float) -> str:
+    """Why nothing can be said of a factor; empty if something can."""
+    if effect.improving:
+        return "some arms were still improving when training ended"
+    if effect.versus.low is None or effect.versus.high is None:
+        return _NO_INTERVAL
+    if abs(effect.macs) > most:
+        return f"costs are not equal: {effect.changes[0].text} has {effect.macs:+.0%} MACs"
+    return ""
+
+
+def _obstacle(result: ArmResult, other: ArmResult, versus: Versus, most: float) -> str:
     """Why nothing can be said; empty if something can."""
     for arm in (result, other):
         if arm.finished_trainings < arm.seeds_asked:
@@ -150,8 +196,8 @@ def _obstacle(result: ArmResult, other: ArmResult, versus: Versus, tolerance: fl
     if result.at_chance and other.at_chance:
         return "neither arm is shown to be better than a guess"
     if versus.low is None or versus.high is None:
-        return "so few seeds give no interval"
-    return _unequal(result, other, max(_UNEQUAL, 2 * tolerance))
+        return _NO_INTERVAL
+    return _unequal(result, other, most)
 
 
 def _unequal(result: ArmResult, other: ArmResult, most: float) -> str:

@@ -122,6 +122,8 @@ class Comparison:
         ours = {candidate for entry in plan.entries for candidate in entry.candidates}
         chosen, final = plan.trainings()
         settings = plan.settings
+        sign = 1 if settings.objective.mode == "max" else -1
+        effects = factor_effects(built, sign, bounds_of(settings.objective.monitor), level)
         return cls(
             name=settings.name,
             monitor=settings.objective.monitor,
@@ -142,12 +144,7 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.finished_keys}),
             mixed=_mixed(built),
             results=tuple(results),
-            effects=factor_effects(
-                built,
-                1 if settings.objective.mode == "max" else -1,
-                bounds_of(settings.objective.monitor),
-                level,
-            ),
+            effects=effects,
             cut=tuple(cut_short(folder)),
             in_parts=tuple(
                 dict.fromkeys(
@@ -156,7 +153,7 @@ class Comparison:
                     if any(result.batch_norm_in_parts for _, result in arm.runs)
                 )
             ),
-            published=judge_claims(settings, results),
+            published=judge_claims(settings, results, effects),
             conditions=conditions_of(plan),
             damaged=(
                 *notes_on(damaged, folder),

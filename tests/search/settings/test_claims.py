@@ -17,6 +17,9 @@ def settings(claim, **changes):
     ("changes", "message"),
     [
         ({"source": None}, "published.0.source is empty; give a value"),
+        ({"arm": ""}, "'A paper, Table 1' gives neither arm nor factor"),
+        ({"factor": "stages"}, "gives both arm and factor"),
+        ({"arm": "", "factor": "stages", "against": "base"}, "against and at of factor 'stages'"),
         ({"sauce": "x"}, "did you mean 'source'?"),
         ({"difference": None}, "neither of difference and order"),
         ({"order": "better"}, "both of difference and order"),

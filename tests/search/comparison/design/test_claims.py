@@ -27,6 +27,7 @@ def check(fake, entries, **claim):
         {"against": "base"},
         {"against": "+mdta(attention=false)"},
         {"at": {"base": ["w_msa"], "recipe.epochs": 20}},
+        {"arm": "", "factor": "recipe.epochs", "level": 20},
     ],
 )
 def test_differences_that_are_asked_are_taken(fake, entries, claim):
@@ -41,7 +42,12 @@ def test_differences_that_are_asked_are_taken(fake, entries, claim):
         ({"against": "bas"}, "did you mean 'base'?"),
         ({"at": {"bas": 1}}, "did you mean 'base'?"),
         ({"at": {"epochs": 10}}, "not a factor of this comparison; did you mean 'recipe.epochs'?"),
-        ({"at": {"recipe.epochs": 30}}, "is 30, which is not one of its levels: 10, 20"),
+        ({"arm": "", "factor": "epochs", "level": 20}, "did you mean 'recipe.epochs'?"),
+        (
+            {"arm": "", "factor": "recipe.epochs", "level": 10},
+            "level of factor 'recipe.epochs' is '10'; a change is from its first level",
+        ),
+        ({"at": {"recipe.epochs": 30}}, "is '30', which is not one of its levels: '10', '20'"),
     ],
 )
 def test_others_are_refused(fake, entries, claim, message):
@@ -50,6 +56,6 @@ def test_others_are_refused(fake, entries, claim, message):
 
 
 def test_levels_are_compared_as_they_are_written():
-    claim = ClaimSettings("a", "b", difference=1.0, at={"base": ["w_msa"], "flip": True})
+    claim = ClaimSettings("b", "a", difference=1.0, at={"base": ["w_msa"], "flip": True})
     assert holds_at(claim, {"base": ("w_msa",), "flip": True, "more": 3})
     assert not holds_at(claim, {"base": ("w_msa",), "flip": 1})

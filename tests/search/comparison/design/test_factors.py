@@ -72,3 +72,13 @@ def test_names_are_short():
 def test_levels_of_the_wrong_kind_are_refused(levels, message):
     with pytest.raises(InputError, match=message):
         point(levels)
+
+
+def test_a_level_of_several_paths_may_have_a_label(fake):
+    fine = {"label": "fine", "patch_size": 1, "mlp_ratio": 1.0}
+    settings = fake.settings(factors={"patches": [{"patch_size": 2}, fine]})
+    coarse, point = (make_point(settings, levels) for levels in combinations(settings.factors))
+    assert (coarse.cell.name, point.cell.name) == ("patches={patch_size=2}", "patches=fine")
+    assert point.changes == {"patch_size": 1, "mlp_ratio": 1.0}
+    with pytest.raises(InputError, match="holds line breaks"):
+        list(combinations({"patches": [{"label": "a\nb"}]}))

@@ -10,14 +10,14 @@ from search.comparison.report.tables import to_markdown
 from search.comparison.results.claims import JudgedClaim
 from search.settings.claims import ClaimSettings
 
-SIZE = ClaimSettings("+a", "A, Table 1", difference=1.1, metric="ImageNet-1K top-1", n=3, sd=0.2)
-EQUAL = ClaimSettings("+a", "B, Table 2", difference=0, margin=0.5)
-ORDER = ClaimSettings("+a", "C, Figure 1", order="better")
+SIZE = ClaimSettings("A, Table 1", "+a", difference=1.1, metric="ImageNet-1K top-1", n=3, sd=0.2)
+EQUAL = ClaimSettings("B, Table 2", "+a", difference=0, margin=0.5)
+ORDER = ClaimSettings("C, Figure 1", "+a", order="better")
 OWN = {"difference": 0.008, "low": -0.002, "high": 0.018, "seeds": 5, "images": 360}
 
 
 def judged(claim=SIZE, **values):
-    return JudgedClaim(claim, "", "macs", "base", **{**OWN, **values})
+    return JudgedClaim(claim, "+a against base", "", "macs", "base", **{**OWN, **values})
 
 
 @pytest.fixture

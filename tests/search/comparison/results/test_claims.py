@@ -13,9 +13,9 @@ from search.settings.comparison import MatchSettings
 
 WHOLE, HALF = "+mdta", "+mdta(attention=false)"
 CLAIMS = (
-    ClaimSettings(WHOLE, "A, Table 1", difference=20.0, metric="ImageNet-1K top-1"),
-    ClaimSettings(WHOLE, "B, Table 1", difference=3.0),
-    ClaimSettings(WHOLE, "C, Table 1", against=HALF, order="better"),
+    ClaimSettings("A, Table 1", WHOLE, difference=20.0, metric="ImageNet-1K top-1"),
+    ClaimSettings("B, Table 1", WHOLE, difference=3.0),
+    ClaimSettings("C, Table 1", WHOLE, against=HALF, order="better"),
 )
 
 
@@ -94,3 +94,37 @@ def test_two_that_guess_have_no_verdict(made, read):
     results = [replace(r, at_chance=True) for r in read.results]
     whys = {judged.why for judged in judge_claims(made.settings, results)}
     assert whys == {"neither arm is shown to be better than a guess"}
+
+
+FACTORS = {"recipe.epochs": [10, 12]}
+
+
+@pytest.fixture(scope="module")
+def factorial(fake, tmp_path_factory):
+    """A finished comparison with a factor, and a claim on it; tests only read it."""
+    claim = ClaimSettings("D, Table 1", factor="recipe.epochs", level=12, difference=30.0)
+    made = fake.settings(factors=FACTORS, published=(claim,))
+    return fake.Made(tmp_path_factory.mktemp("factorial"), made).fill()
+
+
+def test_a_change_of_a_factor_is_judged_by_its_effect(factorial):
+    read = factorial.read()
+    (judged,) = read.published
+    effect = next(e for e in read.effects if e.changes[0].factor == "epochs")
+    assert judged.name == effect.name == "epochs=12 instead of epochs=10"
+    assert (judged.low, judged.high) == (effect.versus.low, effect.versus.high)
+    assert (judged.verdict, judged.direction) == ("contradicted", "none shown")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"improving": True}, "some arms were still improving"),
+        ({"macs": 0.5}, "costs are not equal: epochs=12 has +50% MACs"),
+    ],
+)
+def test_a_factor_has_no_verdict_where_arms_are_unlike(factorial, changes, why):
+    read = factorial.read()
+    effects = [replace(effect, **changes) for effect in read.effects]
+    (judged,) = judge_claims(factorial.settings, read.results, effects)
+    assert judged.verdict == "no verdict" and judged.why.startswith(why)

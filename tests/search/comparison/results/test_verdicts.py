@@ -33,7 +33,7 @@ def own(low, high, *, sign=1, shown=None, **changes):
 
 
 def verdict(claim, versus, scale=100.0):
-    return judge(ClaimSettings("arm", "a paper", **claim), versus, scale)
+    return judge(ClaimSettings("a paper", "arm", **claim), versus, scale)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hybrid_swin.spec.recipe_parts import (
     read_part_words,
     unused_by,
 )
+from hybrid_swin.spec.recipe_presets import PRESET, with_preset
 from hybrid_swin.spec.values import (
     MOST_PIXELS,
     SHARE,
@@ -272,11 +273,20 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Read what ``to_dict`` gives. Unknown fields are refused with the nearest known one."""
+        """Read what ``to_dict`` gives, or ``{preset: name}`` with values that count before it.
+
+        Unknown fields are refused with the nearest known one.
+        """
         if not isinstance(data, Mapping):
             raise InputError(f"a recipe is a mapping such as {{epochs: 30}}; got {data!r}")
+        data = with_preset(data)
         check_fields(data, cls, "field of a recipe")
         return cls(**data)
+
+    @classmethod
+    def from_preset(cls, name: str, **values: Any) -> "Recipe":
+        """A recipe of ``configs/recipes`` by its name, with other values where they are given."""
+        return cls.from_dict(values | {PRESET: name})
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Recipe":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,11 +14,13 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.kept_plugins import recorded_hashes, recorded_of, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code, class_paths_in
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_presets import read_preset
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, RUN_FILE
 from hybrid_swin.system.files import read_json
 from hybrid_swin.system.program import door
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a preset; a file has an ending
 STARTS = "weight_init", "zero_init_residual"  # what a recipe says of first weights
 TRAINED = f"attempt-*/{FINAL}"  # the weights of a run
 WORKING_FOLDER = "working_folder"  # its name in study.json, receipts and the settings of a fit
@@ -83,8 +86,8 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with each run put in its place.
 
     ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
-    and ``--data`` its recipe and its data. Raises InputError if it is not such a run, or its data
-    are a module's that nobody asked to run.
+    and ``--data`` its recipe and its data. A preset behind ``--recipe`` becomes its values. Raises
+    InputError if it is not such a run, or its data are a module's that nobody asked to run.
     """
 
     def data_of(path: str) -> dict[str, Any]:
@@ -113,6 +116,8 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
                 given += [option, json.dumps(settings(path))]
         elif path:
             value = json.dumps(read[name](path)) if names_run(path) else path
+            if name == "--recipe" and _NAME.fullmatch(path) and not names_run(path):
+                value = json.dumps(read_preset(path))
             given += [f"{name}={value}"] if equals else [name, value]
         else:  # which the parser refuses
             given.append(argument)

@@ -22,7 +22,7 @@ class FitOptions(CodeOptions, JsonOptions):
         num_classes: classes, instead of the variant's.
         image_size: pixels per side, instead of the variant's.
         in_channels: image channels, instead of the variant's.
-        recipe: a YAML file, a mapping, or a run of a study.
+        recipe: a YAML file, a mapping, a preset such as small_images, or a run of a study.
         data: a YAML file, a mapping, or a run of a study.
         seed: of all randomness.
         accelerator: auto, cpu, gpu or mps.

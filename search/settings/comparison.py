@@ -93,7 +93,8 @@ class ComparisonSettings(ExperimentSettings):
     Args:
         variant: the network that every arm starts from; {same_as: path} and {times: [path, factor]}
             tie values.
-        recipe: how all arms are trained.
+        recipe: how all arms are trained; `preset` names one, and what stands beside it counts
+            first.
         arms: what is compared; left out, the network, mdta and conv beside its mixers, and the
             controls that tell why they help.
         baseline: label of the arm that the others are compared with; the first where left out.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe_presets import with_preset
 from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from hybrid_swin.system.files import expanded
 from search.settings.executor import executor_options
@@ -84,7 +85,7 @@ class ExperimentSettings:
         plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
         data: what is trained on.
         variant: the network.
-        recipe: how it is trained.
+        recipe: how it is trained; ``preset`` names one, and what stands beside it counts first.
         objective: what is measured and improved.
         workers: how many trainings run at once, and on what.
         executor: where they run: ``name`` is local (this machine), agents (machines that join),
@@ -116,6 +117,7 @@ class ExperimentSettings:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        object.__setattr__(self, "recipe", with_preset(self.recipe))
         self.wandb.check()
         executor_options(self.executor)
         check_numbers(self)

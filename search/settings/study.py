@@ -155,7 +155,8 @@ class StudySettings(ExperimentSettings):
     Args:
         variant: the network, with {choose: [...]} or {from:, to:, step:|log:} where a value is
             searched; {same_as: path} and {times: [path, factor]} tie values.
-        recipe: how it is trained; choices as above.
+        recipe: how it is trained; choices as above. `preset` names one, and what stands beside it
+            counts first.
         budget: what a network may cost.
         baselines: rows that every result is seen against.
         sampler: how candidates are proposed.

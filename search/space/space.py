@@ -136,7 +136,7 @@ class Space:
             check_values(self.parameters, self.default(), self.identify)
             return InputError(f"{error}; put values first that make a network together")
         for path, leaf in self.leaves.items():
-            if isinstance(leaf, Template):
+            if isinstance(leaf, Template) and not path.startswith(f"{RECIPE}."):
                 words = [_follow(path, self._values(other)) for other in others]
                 if not any(_holds(parse, word) for word in words):
                     return InputError(f"{path}: {leaf.text!r} never makes a block word: {error}")

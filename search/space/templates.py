@@ -1,10 +1,11 @@
-"""A block word with gaps, which other values of the space fill: ``conv(kernel={kernel}):{fusion}``.
+"""A word with gaps, which other values of the space fill: ``conv(kernel={kernel}):{fusion}``.
 
 ::
 
     {word: "conv(kernel={kernel})+w_msa:{fusion}", kernel: {choose: [3, 5]}, fusion: sum}
 
 A gap is filled from the key of its name beside ``word``; ``{mixer}`` may hold whole branches.
+Likewise ``one_cycle(pct_start={share})``, and the other words of a recipe.
 """
 
 import re
@@ -19,24 +20,25 @@ from hybrid_swin.spec.options import spell
 
 _GAP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PLACE = re.compile(r"(.*\.)?blocks(\.[0-9]+)?")
+_OF_RECIPES = re.compile(r"recipe\.(optimizer|schedule|augmentations\.[0-9]+)")
 
 
 @dataclass(frozen=True)
 class Template:
-    """A word with gaps, in the place of a block word.
+    """A word with gaps, in the place of a block word or of a word of the recipe.
 
     Raises:
-        InputError: no text, braces that are not a gap, or a place where no block word stands.
+        InputError: no text, braces that are not a gap, or a place where no such word stands.
     """
 
     path: str
     text: str
 
     def __post_init__(self) -> None:
-        if not _PLACE.fullmatch(self.path):
+        if not _PLACE.fullmatch(self.path) and not _OF_RECIPES.fullmatch(self.path):
             raise InputError(
-                f"{self.path}: a word with gaps stands for a block word, below blocks; here give "
-                "a value"
+                f"{self.path}: a word with gaps stands for a block word, below blocks, or for an "
+                "optimizer, schedule or augmentation of the recipe; here give a value"
             )
         if not isinstance(self.text, str):
             raise InputError(f"{self.path}.word must be text with gaps; got {self.text!r}")
@@ -54,7 +56,7 @@ class Template:
         return tuple(dict.fromkeys(_GAP.findall(self.text)))
 
     def fill(self, values: Mapping[str, Any]) -> str:
-        """The block word of these values, less a fusion that stands behind a single branch.
+        """The word of these values, less a fusion that stands behind a single branch.
 
         Raises InputError for a gap without a value, a value without a gap or one that is not text,
         number or truth, or a fusion that does not exist.
@@ -78,6 +80,8 @@ class Template:
                 )
         word = _GAP.sub(lambda gap: spell(values[gap[1]]), self.text)
         try:
+            if _OF_RECIPES.fullmatch(self.path):
+                return word
             check_length(word, "block word")
             return without_idle_fusion(word)
         except InputError as error:

@@ -146,7 +146,7 @@ def mixing() -> dict[str, Any]:
         x = torch.stack([torch.zeros(1, *SIZE), torch.ones(1, *SIZE)])
         share = mix._mix_batch(x)
         if share != 1.0:
-            is_cut = len(torch.unique(x)) == 2 and set(x[0].unique().tolist()) <= {0.0, 1.0}
+            is_cut = set(x.flatten().tolist()) == {0.0, 1.0}
             kept["cutmix" if is_cut else "mixup"].append(float(share))
     return {
         "given": {"mixup": 0.8, "cutmix": 1.0, "probability": 0.7, "switch_probability": 0.4},

@@ -158,7 +158,7 @@ def step_of(
             logits.float(), batch.labels, smoothing, None, batch.opposite, batch.kept
         )
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
         trainer.global_step += 1

@@ -12,6 +12,7 @@ import yaml
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import CHECKS
+from hybrid_swin.network.output_gates import GATES
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
@@ -54,19 +55,18 @@ def axial(tmp_path, monkeypatch, clean_registry):
 
 
 def sources(kind):
-    """The rows of the table of branches, or of fusions: the names and the rest of each."""
+    """The rows of the table of branches, fusions or gates: the names and the rest of each."""
     text = (DOCS / "blocks.md").read_text(encoding="utf-8")
-    _, branches, fusions = re.split(r"^\| (?=branch|fusion)", text, flags=re.MULTILINE)
-    for row in (branches if kind == "branch" else fusions).splitlines()[2:]:
-        if row.startswith("|"):
-            _, names, *cells = row.split("|")
-            yield re.findall(r"`(\w+)`", names), " ".join(cells)
+    table, _ = text.split(f"\n| {kind} |")[1].split("\n\n", 1)
+    for row in table.splitlines()[2:]:
+        _, names, *cells = row.split("|")
+        yield re.findall(r"`(\w+)`", names), " ".join(cells)
 
 
-@pytest.mark.parametrize("kind", ["branch", "fusion"])
+@pytest.mark.parametrize("kind", ["branch", "fusion", "gate"])
 def test_every_block_stands_in_the_table_of_sources(kind):
     named = itertools.chain(*(names for names, _ in sources(kind)))
-    assert sorted(named) == sorted(registry.names(kind))
+    assert sorted(named) == sorted(GATES if kind == "gate" else registry.names(kind))
 
 
 def test_the_table_of_sources_names_options_that_exist():

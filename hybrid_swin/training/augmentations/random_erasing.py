@@ -43,7 +43,7 @@ class RandomErasing(Augmentation):
         probability: float = 0.25,
         mode: Literal["pixel", "rand", "const"] = "pixel",
         count: int = 1,
-        area: tuple[float, float] = (0.02, 0.33),
+        area: tuple[float, float] = (0.02, 0.3333),
     ) -> None:
         self.probability, self.mode, self.count, self.area = probability, mode, count, tuple(area)
 

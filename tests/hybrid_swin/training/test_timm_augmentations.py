@@ -15,6 +15,8 @@ import torch
 from torch.nn import functional
 
 from hybrid_swin.data.batches import EpochBatches
+from hybrid_swin.spec.part_words import without_defaults
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.training.augmentations import rand_augment
 from hybrid_swin.training.augmentations.color_jitter import ColorJitter
 from hybrid_swin.training.augmentations.random_erasing import RandomErasing
@@ -62,7 +64,7 @@ def test_crops(name):
 @pytest.mark.parametrize("name", ["random_erasing", "random_erasing_of_three"])
 def test_erased_boxes(name):
     of_timm = TIMM[name]
-    boxes = RandomErasing(count=of_timm["count"]).draw(DRAWS, SIZE)
+    boxes = RandomErasing(count=of_timm["count"], area=(0.02, 0.33)).draw(DRAWS, SIZE)
     boxes = boxes[(boxes[..., 2] > 0).any(1)]
     happens = len(boxes) / DRAWS
     assert happens == pytest.approx(of_timm["happens"], abs=tolerance(happens))
@@ -151,3 +153,13 @@ def test_repeated_images_of_an_epoch(case):
     assert len(order) == case["drawn"]
     assert len(order.unique()) == case["different"] == len(order.unique_consecutive())
     assert case["runs"] == case["different"]
+
+
+def test_the_preset_of_swin_has_what_was_compared():
+    recipe = Recipe.from_preset("swin_imagenet")
+    parts = {part.name: part for part in recipe.augmentation_parts}
+    assert [*parts] == ["random_resized_crop", "rand_augment", "random_erasing"]
+    for part in parts.values():
+        assert without_defaults("augmentation", part).options == ()
+    assert (recipe.mixup, recipe.cutmix) == (0.8, 1.0) and recipe.flip == "horizontal"
+    assert (recipe.mix_probability, recipe.mix_switch_probability) == (1.0, 0.5)

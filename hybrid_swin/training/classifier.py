@@ -200,7 +200,7 @@ class Classifier(L.LightningModule):
         self._log_metrics("test/")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW, and its schedule stepped once an optimiser step."""
+        """The recipe's optimizer, and its schedule stepped once an optimiser step."""
         steps = self.trainer.estimated_stepping_batches  # -1 or infinite where unknown
         if not 0 <= steps < math.inf:
             raise InputError(

@@ -105,8 +105,9 @@ def fit(options: FitOptions) -> int:
     write_json_atomically(folder / RESULT_FILE, summary)
     for note in result.notes:
         say(f"note: {note}")
+    kept = f"; kept epoch {result.kept_epoch}" if result.kept_epoch != result.epochs else ""
     say(
-        f"{result.state} after {result.epochs} of {recipe.epochs} epochs, "
+        f"{result.state} after {result.epochs} of {recipe.epochs} epochs{kept}, "
         f"{result.seconds['fit']:.1f} s of training, {result.precision} on {result.device}"
     )
     if options.format == "json":

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from hybrid_swin.cost import Cost
 
@@ -19,17 +19,20 @@ _PRODUCTS = {
 }
 
 
-class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's is untyped
-    """Counts the elements that matrix products and convolutions write."""
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's is untyped
+    """Counts what matrix products and convolutions compute, and the elements that they write."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's is untyped
-        self.count = 0
+        self.flops, self.written = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if func._overloadpacket in _PRODUCTS and isinstance(out, Tensor):
-            self.count += out.numel()
+        kwargs = kwargs or {}
+        out, packet = func(*args, **kwargs), func._overloadpacket
+        if packet in flop_registry:
+            self.flops += flop_registry[packet](*args, **kwargs, out_val=out)
+        if packet in _PRODUCTS and isinstance(out, Tensor):
+            self.written += out.numel()
         return out
 
 
@@ -41,7 +44,7 @@ def counted_cost(module: nn.Module, shape: tuple[int, ...]) -> Cost:
     module = copy.deepcopy(module).to("meta").eval()
     x = torch.empty(1, *shape, device="meta")
     # With gradients enabled, since fused attention hides its two products from the counters.
-    with torch.enable_grad(), FlopCounterMode(display=False) as flops, _Activations() as written:
+    with torch.enable_grad(), _Products() as products:
         module(x)
     parameters = sum(p.numel() for p in module.parameters())
-    return Cost(parameters, flops.get_total_flops() // 2, written.count)
+    return Cost(parameters, products.flops // 2, products.written)

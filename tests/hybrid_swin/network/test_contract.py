@@ -2,7 +2,8 @@
 
 import pytest
 
-from hybrid_swin.network.contract import CHECKS, takes_oblong_windows, words_with
+from hybrid_swin.network import contract
+from hybrid_swin.network.contract import CHECKS, words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 
@@ -72,13 +73,23 @@ WORDS = sorted(
 )
 
 
+# What holds for each branch holds for a fusion of them, so few words show what it does to that.
+OF_PARTS = {
+    contract.remembers_nothing,
+    contract.saves_and_loads,
+    contract.starts_anew,
+    contract.survives_zeros,
+    contract.takes_oblong_windows,
+    contract.decays_what_it_should,
+}
+
+
 def cases():
-    """A fusion sees windows by its branches, so few words show what oblong ones do to it."""
     for word in WORDS:
         names = {part.name for part in parse(word).branches}
-        few = len(names) == 1 or names == {"conv", "w_msa"}
+        few = word in OPTIONS or len(names) == 1 or names == {"conv", "w_msa"}
         for check in CHECKS:
-            if few or check is not takes_oblong_windows:
+            if few or check not in OF_PARTS:
                 yield pytest.param(word, check, id=f"{word}-{check.__name__}")
 
 

@@ -110,7 +110,7 @@ def _mixers(index: int, variant: Variant) -> Setting:
     stage, grid = variant.stages[index], variant.grids[index]
 
     def entry(text: str) -> Entry:
-        word = parse(text).canonical(grid, variant.window_size)
+        word = parse(text).canonical()
         sizes = (stage.width, stage.num_heads, variant.window_size, grid)
         return Entry(
             text,

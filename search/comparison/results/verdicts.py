@@ -1,8 +1,8 @@
 """Whether a comparison reproduces a published difference: the rules.
 
 I is the interval of a difference that holds together with all others of the comparison. It excludes
-0 exactly where the difference is shown after Holm. Signs are such that more is better; p is the
-published difference, m the margin.
+0 exactly where the difference is shown after Holm. p is the published difference, with the metric's
+own sign; m is the margin. Orders speak of better and worse, whatever the metric's sign.
 
     published      reproduced               contradicted       underpowered
     a size p       p in I, 0 not in I       p not in I         p and 0 in I

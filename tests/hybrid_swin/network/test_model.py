@@ -334,6 +334,8 @@ def test_every_published_network_is_the_same_channels_last(name):
 @pytest.mark.parametrize("name", names())
 def test_every_published_network_names_its_ends_as_timm_does(name):
     model = shrunk(name)
-    assert isinstance(model.get_submodule("patch_embed.proj"), nn.Conv2d)
+    first = model.pretrained_cfg["first_conv"]
+    assert first == ("patch_embed.proj" if model.variant.stem == "patch" else "patch_embed.convs.0")
+    assert isinstance(model.get_submodule(first), nn.Conv2d)
     assert model.get_submodule("head.fc") is model.get_classifier()
-    assert next(iter(model.state_dict())) == "patch_embed.proj.weight"
+    assert next(iter(model.state_dict())) == f"{first}.weight"

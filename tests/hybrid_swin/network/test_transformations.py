@@ -13,14 +13,14 @@ from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 
-WORDS = sorted(
+BRANCHES = sorted(
     {
         *registry.names("branch"),
         "sw_msa(attention=cosine;bias=continuous;mask_padding=true)",
         "conv+w_msa:cross(norm=batch)",
     }
-    | {list(words_with("fusion", name))[-1] for name in registry.names("fusion")}
 )
+WORDS = BRANCHES + [list(words_with("fusion", name))[-1] for name in registry.names("fusion")]
 # jvp of torch's own operations scripts them, and says that scripting is deprecated
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 
@@ -96,8 +96,10 @@ def test_gradients_of_each_image(mixer, x):
             assert_close(found[name][index], p.grad)
 
 
+# A forward derivative that torch keeps as a graph, so it takes seconds: few words show fusions.
 # torch's own graph of the map names no module: torch/_functorch/eager_transforms.py
 @pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning")
+@pytest.mark.parametrize("mixer", BRANCHES, indirect=True)
 def test_a_linear_map_of_the_network(mixer, x):
     v = direction(x)
     out, map_of = torch.func.linearize(mixer, x)

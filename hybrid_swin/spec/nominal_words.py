@@ -59,6 +59,9 @@ def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
         return _covering(part, "agents", grid) if attends else _without(part, "agents")
     if part.name == "linear" and not attends:
         return _without(_without(part, "feature"), "rotary")
+    if part.name == "deform" and part.kwargs.get("offsets") == "fixed":
+        for key in ("kernel", "groups", "offset_range"):  # of the offsets
+            part = _without(part, key)
     if part.name not in WINDOWED:
         return part
     part = own_window_on_map(part, grid, window_size)

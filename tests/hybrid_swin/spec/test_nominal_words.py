@@ -50,6 +50,7 @@ EQUAL = [
     ("overlap(overlap=0)", "w_msa", {}),
     ("overlap(mask_padding=true;overlap=0)", MASKED, {"window": 3}),
     ("overlap(overlap=0.25)", "overlap", {}),
+    ("deform(offsets=fixed;kernel=7;groups=2;offset_range=4)", "deform(offsets=fixed)", {}),
     ("overlap(overlap=1)", "overlap", {"window": 2}),
     ("overlap(mask_padding=true)", "overlap", {"window": 9}),
     ("agent(agents=9)", "agent(agents=8)", {}),

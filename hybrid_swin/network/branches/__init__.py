@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hybrid_swin import cost as costs  # not its `linear`: a branch's file here has that name
 from hybrid_swin.cost import Cost, Grid, Window
+from hybrid_swin.network.resizing import resize_table
 from hybrid_swin.spec.window_rules import lay_windows, sides_of
 
 
@@ -85,6 +86,14 @@ class Branch(nn.Module):
     def bias_tables(self) -> dict[str, Grid]:
         """Own tables of position biases by name, with the windows whose offsets are their rows."""
         return {}
+
+    def sized_weights(self) -> dict[str, Grid]:
+        """Own weights that are as large as the window or the map, with that window or map."""
+        return self.bias_tables()
+
+    def fitted(self, name: str, weight: Tensor, before: Grid) -> Tensor:
+        """One of these, of another window or map, for the present one: as ``resize`` makes it."""
+        return resize_table(weight, before, self.sized_weights()[name])
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window and another nominal grid, in place; most branches know neither."""

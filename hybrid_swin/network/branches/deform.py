@@ -86,11 +86,15 @@ class Deform(Branch):
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another nominal map: the table is stretched to it, as for every map."""
-        if self.bias_table is not None and grid_size != self.nominal:
-            with torch.no_grad():
-                table = self._table(grid_size).flatten(0, 1).contiguous()
-            self.bias_table = nn.Parameter(table, self.bias_table.requires_grad)
-        self.nominal = grid_size
+        before, self.nominal = self.nominal, grid_size
+        if self.bias_table is not None and grid_size != before:
+            old = self.bias_table
+            stretched = self.fitted("bias_table", old.detach(), before)
+            self.bias_table = nn.Parameter(stretched, old.requires_grad)
+
+    def fitted(self, name: str, weight: Tensor, before: Grid) -> Tensor:
+        """A table of another map, stretched to this one."""
+        return _stretch(weight, before, self.nominal).flatten(0, 1).contiguous()
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend to the chosen places. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
@@ -127,7 +131,9 @@ class Deform(Branch):
 
         What a place between tokens has is read, bilinearly, from what keys at tokens would have.
         """
-        table = F.pad(self._table(size), (0, 0, 1, 1, 1, 1))  # (2H + 1, 2W + 1, K), zeros around
+        assert self.bias_table is not None  # noqa: S101  # asked for by those who have one
+        table = _stretch(self.bias_table, self.nominal, size)
+        table = F.pad(table, (0, 0, 1, 1, 1, 1))  # (2H + 1, 2W + 1, K), zeros around
         for axis, side in enumerate(size):
             index = made_like(table, partial(_rows, side, table.device))
             table = table.index_select(axis, index)
@@ -137,17 +143,6 @@ class Deform(Branch):
         biases = read(of_tokens, size, places, batch)  # (BG, M, NK/G)
         biases = torch.unflatten(biases, -1, (-1, height * width)).permute(0, 2, 3, 1)
         return torch.unflatten(biases, 0, (batch, -1)).flatten(1, 2)
-
-    def _table(self, size: Grid) -> Tensor:
-        """The table for a map of this size, stretched from the nominal one's. (2H-1, 2W-1, K)."""
-        table, sides_of_table = self.bias_table, [2 * side - 1 for side in self.nominal]
-        assert table is not None  # noqa: S101  # asked for by those who have one
-        if size == self.nominal:
-            return torch.unflatten(table, 0, sides_of_table)
-        at = made_like(table, partial(_stretched, size, self.nominal, table.dtype, table.device))
-        grid: Grid = (sides_of_table[0], sides_of_table[1])
-        stretched = read(_with_border(table[None], grid), grid, at)[0]
-        return torch.unflatten(stretched, 0, [2 * side - 1 for side in size])
 
     @classmethod
     def table_window(cls, window_size: Window, grid_size: Grid, **_: Any) -> Grid:
@@ -194,8 +189,8 @@ def read(maps: Tensor, size: Grid, places: Tensor, batch: int = 1) -> Tensor:
     """Maps between their tokens: bilinear, zeros beyond. (BG, M, 2) -> (BG, M, C).
 
     ``maps`` (BG, (H + 2)(W + 2), C) have a border of zeros; with ``batch`` there are only G, the
-    same for so many images. It is ``grid_sample`` written out, which has neither a derivative forwards nor a second
-    one, and on a CPU takes longer where there are many channels.
+    same for so many images. It is ``grid_sample`` written out, which has neither a derivative
+    forwards nor a second one, and on a CPU takes longer where there are many channels.
     """
     stride = size[1] + 2
     y, x = ((at + 1).clamp(0, s + 1) for at, s in zip(places.unbind(-1), size, strict=True))
@@ -232,6 +227,16 @@ def _references(size: Grid, stride: int, dtype: torch.dtype, device: torch.devic
         cells = torch.arange(count, dtype=dtype, device=device)
         axes.append((cells + 0.5) * (side / count) - 0.5)
     return _pairs(axes)
+
+
+def _stretch(table: Tensor, before: Grid, after: Grid) -> Tensor:
+    """A table of one map, bilinearly for another. ((2H-1)(2W-1), K) -> (2H'-1, 2W'-1, K)."""
+    rows: Grid = (2 * before[0] - 1, 2 * before[1] - 1)
+    if after == before:
+        return torch.unflatten(table, 0, rows)
+    at = made_like(table, partial(_stretched, after, before, table.dtype, table.device))
+    stretched = read(_with_border(table[None], rows), rows, at)[0]
+    return torch.unflatten(stretched, 0, [2 * side - 1 for side in after])
 
 
 def _stretched(size: Grid, table: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:

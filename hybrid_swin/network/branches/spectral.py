@@ -3,7 +3,7 @@
 Shapes: B batch, H height, W width, C channels.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -67,11 +67,25 @@ class Spectral(Branch):
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another nominal grid, on which the filter computes what it does there now."""
-        if not self.is_local and grid_size != self.nominal:
+        before, self.nominal = self.nominal, grid_size
+        if not self.is_local and grid_size != before:
             old = self.complex_weight
-            resized = torch.view_as_real(self.filter(grid_size).detach()).to(old.dtype)
-            self.complex_weight = nn.Parameter(resized.contiguous(), old.requires_grad)
-        self.nominal = grid_size
+            resized = self.fitted("complex_weight", old.detach(), before)
+            self.complex_weight = nn.Parameter(resized, old.requires_grad)
+
+    @classmethod
+    def table_window(cls, window_size: Window, grid_size: Grid, **_: Any) -> Grid:
+        """The nominal map, whose size the filter has."""
+        return grid_size
+
+    def sized_weights(self) -> dict[str, Grid]:
+        """The filter, unless it is local."""
+        return {} if self.is_local else {"complex_weight": self.nominal}
+
+    def fitted(self, name: str, weight: Tensor, before: Grid) -> Tensor:
+        """A filter of another map, for this one: its kernel keeps its size in tokens."""
+        resized = torch.view_as_real(_on_map(_kernel(weight, before), self.nominal))
+        return resized.to(weight.dtype).contiguous()
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Filter each channel. (B, H, W, C) -> (B, H, W, C)."""
@@ -84,14 +98,10 @@ class Spectral(Branch):
         if self.is_local:
             kernel = _exact(self.kernel)
         else:
-            filter = torch.view_as_complex(_exact(self.complex_weight))
             if size == self.nominal:
-                return filter
-            kernel = torch.fft.irfft2(filter, s=self.nominal, dim=(0, 1))
-            kernel = _centred(_centred(kernel, 0), 1)
-        for axis, side in enumerate(size):
-            kernel = _wrapped(kernel, axis, side)
-        return torch.fft.rfft2(kernel, dim=(0, 1))
+                return torch.view_as_complex(_exact(self.complex_weight))
+            kernel = _kernel(self.complex_weight, self.nominal)
+        return _on_map(kernel, size)
 
     @classmethod
     def cost(
@@ -111,6 +121,20 @@ def _half(size: Grid) -> Grid:
 def _exact(x: Tensor) -> Tensor:
     """In float32 at least: there are no transforms in half precision on a CPU."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _kernel(weight: Tensor, size: Grid) -> Tensor:
+    """The kernel of a filter for a map of this size, offsets from -r to r along both axes."""
+    filter = torch.view_as_complex(_exact(weight))
+    kernel = torch.fft.irfft2(filter, s=size, dim=(0, 1))
+    return _centred(_centred(kernel, 0), 1)
+
+
+def _on_map(kernel: Tensor, size: Grid) -> Tensor:
+    """The filter of a kernel for a map of this size, complex. (H, ⌊W/2⌋ + 1, C)."""
+    for axis, side in enumerate(size):
+        kernel = _wrapped(kernel, axis, side)
+    return torch.fft.rfft2(kernel, dim=(0, 1))
 
 
 def _centred(kernel: Tensor, axis: int) -> Tensor:

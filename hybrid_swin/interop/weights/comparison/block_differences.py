@@ -21,7 +21,7 @@ from hybrid_swin.interop.weights.comparison.differences import (
     scale_reason,
     unknown_windows,
 )
-from hybrid_swin.interop.weights.filling.mixers import CONTINUOUS, SCALE
+from hybrid_swin.interop.weights.filling.mixers import CONTINUOUS, SCALE, TABLE
 from hybrid_swin.interop.weights.source.positions import position_reasons
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec import registry
@@ -76,7 +76,7 @@ def differences(at: TakenBlock, source: WeightSource) -> Iterator[Difference]:
         fields = few(judgement.config.unknown)
         yield Difference(f"what fields of its config may change is not known here: {fields}", False)
     if at.mixer.resized:
-        yield Difference("its bias table is interpolated (bicubic)")
+        yield Difference(_resized_reason(at))
     as_v2 = {SCALE, CONTINUOUS} <= at.theirs.weights.keys()
     after = theirs.stages[at.stage].norm == "post" if theirs else as_v2
     if after != at.block.norm_after and not judgement.is_hybrid:
@@ -86,6 +86,13 @@ def differences(at: TakenBlock, source: WeightSource) -> Iterator[Difference]:
         yield Difference(why if sure else f"unless the source is of this very network: {why}", sure)
     if at.mixer.values:
         yield from map(Difference, position_reasons(source.positions, at.name, windows))
+
+
+def _resized_reason(at: TakenBlock) -> str:
+    names = sorted({resized.name.rpartition(".")[2] for resized in at.mixer.resized})
+    if names == [TABLE]:
+        return "its bias table is interpolated (bicubic)"
+    return f"its {few(names)} is fitted to another map, as set_input_size does"
 
 
 def _own_differences(at: TakenBlock, source: Variant) -> Iterator[Difference]:

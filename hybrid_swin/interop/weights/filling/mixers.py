@@ -13,7 +13,7 @@ from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.output_gates import OUTPUT_GATE, gate_behind
-from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
+from hybrid_swin.network.resizing import window_of_table, windows_of
 from hybrid_swin.spec.block_words import REGISTERS, BlockWord, parse
 
 TABLE = "relative_position_bias_table"
@@ -172,15 +172,17 @@ def _fit(
         _check_complete(source, target)
         return None
     values, resized = {}, []
-    tables = _tables(module)
-    if any(target[n].shape != weights[n].shape for n in target if n not in tables):
+    sized = _sized_weights(module)
+    if any(target[n].shape != weights[n].shape for n in target if n not in sized):
         _check_heads(source, target)
         return None
     for name, heads in unread.items():
         _check_table_heads(source.weights[name], heads)
     for name, tensor in weights.items():
-        if name in tables:
-            fitted = _fit_table(tensor, target[name], source.window_of(name), tables[name])
+        if name in sized:
+            fitted = _fit_sized(tensor, target[name], sized[name], name, source)
+            if fitted is None:
+                return None
             if fitted is not tensor:
                 shapes = tuple(tensor.shape), tuple(fitted.shape)
                 resized.append(Resized(prefix + name, *shapes))
@@ -190,13 +192,13 @@ def _fit(
     return values, tuple(resized)
 
 
-def _tables(module: nn.Module) -> dict[str, Grid]:
-    """Tables of position biases by name, with the windows whose offsets are their rows."""
+def _sized_weights(module: nn.Module) -> dict[str, Branch]:
+    """The branch of each weight that is as large as a window or a map."""
     return {
-        f"{path}.{name}".lstrip("."): window
+        f"{path}.{name}".lstrip("."): part
         for path, part in module.named_modules()
         if isinstance(part, Branch)
-        for name, window in part.bias_tables().items()
+        for name in part.sized_weights()
     }
 
 
@@ -245,13 +247,25 @@ def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:
         raise InputError(f"the attention has {there} heads in the source, {here} in the model")
 
 
-def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) -> Tensor:
-    """A bias table for the model's window. Raises InputError where it has other heads."""
-    _check_table_heads(table, target.shape[1])
-    before = window_of_table(table.shape[0], after, before)
-    if before is None:
-        raise InputError(_which_window(table.shape[0]))
-    return table if before == after else resize_table(table, before, after)
+def _fit_sized(
+    weight: Tensor, target: Tensor, branch: Branch, path: str, source: MixerSource
+) -> Tensor | None:
+    """A weight for the model's window or map; None if the source does not say of which it is.
+
+    Raises InputError for a bias table of other heads, or of no window.
+    """
+    name = path.rpartition(".")[2]
+    after = branch.sized_weights()[name]
+    if name in branch.bias_tables():
+        _check_table_heads(weight, target.shape[1])
+        before = window_of_table(weight.shape[0], after, source.window_of(path))
+        if before is None:
+            raise InputError(_which_window(weight.shape[0]))
+    elif source.windows:
+        before = source.window_of(path)
+    else:
+        return weight if weight.shape == target.shape else None
+    return weight if before in (None, after) else branch.fitted(name, weight, before)
 
 
 def _check_table_heads(table: Tensor, ours: int) -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.network.branches.deform import Deform, read
+from hybrid_swin.network.branches.deform import Deform, _stretch, read
 from hybrid_swin.network.branches.pooled import Pooled
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -126,7 +126,7 @@ def test_the_table_is_stretched_for_another_map():
         rows, columns = torch.meshgrid(torch.arange(5), torch.arange(9), indexing="ij")
         plane = (2.0 * (rows - 2) + columns - 4).flatten()[:, None]
         module.bias_table.copy_(plane.expand(-1, HEADS))
-        table = module._table((5, 9))
+        table = _stretch(module.bias_table, (3, 5), (5, 9))
         assert table[4, 8].tolist() == [0] * HEADS  # offset (0, 0) stays in the middle
         assert table[0, 0].tolist() == module.bias_table[0].tolist()
         torch.testing.assert_close(table[5, 8] - table[4, 8], torch.ones(HEADS).double())

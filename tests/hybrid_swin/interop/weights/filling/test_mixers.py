@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.filling.mixers import MixerSource, plan_mixer
 from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.resizing import resize_table
 from hybrid_swin.spec.block_words import parse
 
@@ -255,3 +258,25 @@ def test_an_attention_in_parts_is_refused(word):
 def test_other_heads_are_refused(word):
     with pytest.raises(InputError, match="has 4 heads in the source, 3 in the model"):
         plan(word, source("w_msa", heads=4))
+
+
+# Another map
+
+
+@pytest.mark.parametrize("word", ["deform", "spectral", "conv+spectral:gate"])
+@pytest.mark.parametrize("grid", [(8, 9), (5, 4)])  # of which 8 x 9 has as many frequencies
+def test_another_map_is_taken_as_by_resizing(word, grid):
+    given = source(word)
+    given = replace(given, windows=(GRID,) * len(parse(word).branches))
+    resized, _ = mixer(word, seed=1)
+    for module in resized.modules():
+        if isinstance(module, Branch):
+            module.resize(WINDOW, grid)
+    made = plan(word, given, grid=grid)
+    assert (made.how, len(made.resized)) == ("taken", 1)
+    torch.testing.assert_close(dict(made.values), dict(resized.state_dict()), rtol=0, atol=0)
+
+
+def test_a_filter_of_an_unknown_map_is_taken_only_if_it_fits():
+    assert plan("spectral", source("spectral")).how == "taken"
+    assert plan("spectral", source("spectral"), grid=(5, 4)).how == "fresh"

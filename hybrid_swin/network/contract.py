@@ -141,7 +141,8 @@ def starts_anew(word: str) -> None:
 def runs_in_half_precision(word: str) -> None:
     """Autocast to bfloat16 and to float16 gives finite outputs near those of float32.
 
-    Near only where no branch chooses: half precision takes another of two that are nearly equal.
+    A branch that chooses may take another of two that are nearly equal. So half of its outputs must
+    be nearer still, and the others may differ by any amount.
     """
     mixer = _mixer(word).eval()
     x = _map(GRID)
@@ -153,8 +154,10 @@ def runs_in_half_precision(word: str) -> None:
                 half = mixer(x).float()
             if not half.isfinite().all():
                 raise ContractError(f"gives NaN or infinity in {dtype}")
-            scale = full.abs().max().clamp(min=1e-6)
-            if ((half - full).abs().max() / scale) > 0.1 and not chooses:
+            differences = (half - full).abs() / full.abs().max().clamp(min=1e-6)
+            if chooses and differences.median() > 0.01:
+                raise ContractError(f"most outputs differ by more than a hundredth in {dtype}")
+            if not chooses and differences.max() > 0.1:
                 raise ContractError(f"differs from float32 by more than a tenth in {dtype}")
 
 

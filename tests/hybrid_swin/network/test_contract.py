@@ -1,9 +1,11 @@
 """Every branch x fusion keeps the contract."""
 
 import pytest
+import torch
 
 from hybrid_swin.network import contract
-from hybrid_swin.network.contract import CHECKS, words_with
+from hybrid_swin.network.branches.routing import Routing
+from hybrid_swin.network.contract import CHECKS, ContractError, words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 
@@ -99,3 +101,14 @@ def cases():
 @pytest.mark.parametrize(("word", "check"), list(cases()))
 def test_contract(word, check):
     check(word)
+
+
+def test_one_that_chooses_is_near_in_half_precision_at_most_places(monkeypatch):
+    mix = Routing.mix
+
+    def wrong(self, x, gate=None):
+        return mix(self, x, gate) * (1.5 if torch.is_autocast_enabled("cpu") else 1)
+
+    monkeypatch.setattr(Routing, "mix", wrong)
+    with pytest.raises(ContractError, match="most outputs differ by more than a hundredth"):
+        contract.runs_in_half_precision("routing")

@@ -13,7 +13,6 @@ what ``CosineLRScheduler`` and ``param_groups_weight_decay`` say as Microsoft's 
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import venv
 from pathlib import Path
@@ -89,4 +88,4 @@ def measured() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -171,7 +171,7 @@ class Deform(Branch):
         groups: int = 0,
         offset_range: float = 2.0,
     ) -> Cost:
-        """Reading between tokens counts nothing: it is no matrix product and no convolution."""
+        """Reading between tokens counts nothing: it is neither a product nor a convolution."""
         _checked(offset_range)
         tokens, count = grid_size[0] * grid_size[1], _groups(num_heads, groups)
         places, own = -(-grid_size[0] // stride) * -(-grid_size[1] // stride), dim // count
@@ -202,8 +202,8 @@ def read(maps: Tensor, size: Grid, places: Tensor, batch: int = 1) -> Tensor:
     rows = maps.flatten(0, 1)
 
     def corner(step: int) -> Tensor:
-        found = rows.index_select(0, (index + step).flatten())
-        return torch.unflatten(found, 0, index.shape)
+        tokens = rows.index_select(0, (index + step).flatten())
+        return torch.unflatten(tokens, 0, index.shape)
 
     upper = torch.lerp(corner(0), corner(1), across)
     return torch.lerp(upper, torch.lerp(corner(stride), corner(stride + 1), across), down)

@@ -32,6 +32,10 @@ WORDS = (
     "mdta+w_msa:cascade",
     "focal+xca:concat",
     "channel_group+large_conv",
+    "agent+linear",
+    "inception_dw+spectral",
+    "overlap+stripes",
+    "deform+routing",
 )
 SMALL: dict[str, Any] = {"embed_dim": 16, "depths": (2, 2, 2), "num_heads": (2, 2, 4)}
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +13,8 @@ from hybrid_swin.spec.window_rules import spell_size, window_of
 _MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share: a slip
 _SIZE = re.compile(r"([1-9][0-9]{0,8})(?:x([1-9][0-9]{0,8}))?")
 RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
-_RANGE = re.compile(r"([0-9]*\.?[0-9]+)-([0-9]*\.?[0-9]+)")  # 0.08-1
+_END = r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)"
+_RANGE = re.compile(f"{_END}-{_END}")  # 0.08-1, 1e-05-1
 
 
 class Sides(NamedTuple):
@@ -23,6 +25,7 @@ class Sides(NamedTuple):
 
 
 OptionValue = bool | int | float | str | tuple[float, float]
+Limits = Mapping[str, tuple[float, float]]  # the least and largest value, by option
 
 
 @dataclass(frozen=True)
@@ -108,13 +111,13 @@ class Option:
 
 
 def as_range(value: Any) -> tuple[float, float] | None:
-    """A list of two finite numbers, the lower one first, as numbers; None for anything else."""
+    """Two finite numbers, the lower one first or both equal; None for anything else."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         return None
     if not all(isinstance(x, int | float) and not _is_bool(x) and _is_finite(x) for x in value):
         return None
     low, high = float(value[0]), float(value[1])
-    return (low, high) if low < high and math.isfinite(high - low) else None
+    return (low, high) if low <= high and math.isfinite(high - low) else None
 
 
 def as_sides(value: Any) -> Sides | None:

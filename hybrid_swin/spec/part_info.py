@@ -69,9 +69,9 @@ TABLES: dict[str, KindTable] = {
         "training/augmentations", ("Augmentation",), (), ("limits", "needs_values")
     ),
     "optimizer": KindTable(
-        "training/optimizers", ("OptimizerFactory",), (), ("unused", "needs_torch")
+        "training/optimizers", ("OptimizerFactory",), (), ("limits", "unused", "needs_torch")
     ),
-    "schedule": KindTable("training/schedules", ("Schedule",), (), ("unused",)),
+    "schedule": KindTable("training/schedules", ("Schedule",), (), ("limits", "unused")),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()

@@ -131,7 +131,7 @@ def check_shape(
 def check_range(source: str, value_range: object) -> tuple[float, float] | None:
     """The range of values as two numbers. Raises InputError where it is none."""
     limits = None if value_range is None else as_range(value_range)
-    if value_range is not None and limits is None:
+    if value_range is not None and (limits is None or limits[0] == limits[1]):
         raise InputError(
             f"{source}: value_range {quote(value_range)} is not possible; give {RANGE_WORDS}"
         )

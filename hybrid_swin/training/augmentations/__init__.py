@@ -5,13 +5,12 @@ To add one, write a file here (or a plug-in anywhere) with one class that derive
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-Limits = Mapping[str, tuple[float, float]]
+from hybrid_swin.spec.options import Limits as Limits
 
 
 class Pixels(NamedTuple):

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from torch import nn
 from torch.optim import Optimizer
 
+from hybrid_swin.spec.options import Limits as Limits
+
 
 @dataclass(frozen=True)
 class ParameterGroup:
@@ -38,6 +40,9 @@ class OptimizerFactory(ABC):
     Options are typed keyword arguments of ``__init__`` with literal defaults. The class attributes
     are stated in the class's own body, since they are read without running it.
     """
+
+    limits: ClassVar[Limits] = {}
+    """The least and the largest value of each option that has any: refused before any training."""
 
     unused: ClassVar[tuple[str, ...]] = ()
     """Fields of a recipe that it does not use: ``weight_decay``, if any."""

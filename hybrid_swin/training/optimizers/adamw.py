@@ -1,10 +1,11 @@
 """AdamW."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch.optim import AdamW as TorchAdamW
 
-from hybrid_swin.training.optimizers import OptimizerFactory, ParameterGroup
+from hybrid_swin.training.optimizers import Limits, OptimizerFactory, ParameterGroup
 
 
 class AdamW(OptimizerFactory):
@@ -22,6 +23,12 @@ class AdamW(OptimizerFactory):
         beta2: decay per step of the average squared gradient.
         eps: added to its root.
     """
+
+    limits: ClassVar[Limits] = {
+        "beta1": (0, 0.99999),
+        "beta2": (0, 0.99999),
+        "eps": (1e-15, 1),  # at 0 a parameter without gradient becomes 0 / 0
+    }
 
     def __init__(self, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
         self._betas, self._eps = (beta1, beta2), eps

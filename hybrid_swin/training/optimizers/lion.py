@@ -1,14 +1,13 @@
 """Lion."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.training.optimizers import OptimizerFactory, ParameterGroup
+from hybrid_swin.training.optimizers import Limits, OptimizerFactory, ParameterGroup
 
 
 class Lion(OptimizerFactory):
@@ -31,10 +30,9 @@ class Lion(OptimizerFactory):
         beta2: decay per step of the average gradient.
     """
 
+    limits: ClassVar[Limits] = {"beta1": (0, 0.99999), "beta2": (0, 0.99999)}
+
     def __init__(self, beta1: float = 0.9, beta2: float = 0.99) -> None:
-        for name, beta in (("beta1", beta1), ("beta2", beta2)):
-            if not 0 <= beta < 1:
-                raise InputError(f"lion: {name} must be at least 0 and below 1; got {beta:g}")
         self._betas = {"beta1": beta1, "beta2": beta2}
 
     def make(self, groups: Sequence[ParameterGroup], *, fused: bool) -> Optimizer:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from hybrid_swin.training.optimizers import OptimizerFactory, ParameterGroup
+from hybrid_swin.training.optimizers import Limits, OptimizerFactory, ParameterGroup
 
 
 class Muon(OptimizerFactory):
@@ -36,6 +36,11 @@ class Muon(OptimizerFactory):
     """
 
     needs_torch = "2.9"
+    limits: ClassVar[Limits] = {
+        "momentum": (0, 0.99999),
+        "beta1": (0, 0.99999),
+        "beta2": (0, 0.99999),
+    }
 
     def __init__(
         self,

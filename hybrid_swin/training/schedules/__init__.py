@@ -6,12 +6,17 @@ To add one, write a file here (or a plug-in anywhere) with one class that derive
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from hybrid_swin.spec.options import Limits as Limits
+
 
 class Schedule(ABC):
     """The learning rate of each step behind the warm-up, which is the same for all.
 
-    Options are typed keyword arguments of ``__init__`` with literal defaults.
+    Options are typed keyword arguments of ``__init__`` with literal defaults. ``limits`` gives the
+    least and the largest value of those that have any.
     """
+
+    limits: ClassVar[Limits] = {}
 
     unused: ClassVar[tuple[str, ...]] = ()
     """Fields of a recipe that it does not use: of ``warmup_epochs``, ``warmup_learning_rate`` and

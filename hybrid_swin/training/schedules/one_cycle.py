@@ -1,9 +1,9 @@
 """One cycle."""
 
 import math
+from typing import ClassVar
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.training.schedules import Schedule
+from hybrid_swin.training.schedules import Limits, Schedule
 
 
 class OneCycle(Schedule):
@@ -27,18 +27,16 @@ class OneCycle(Schedule):
         final_div_factor: the first rate over the last.
     """
 
+    limits: ClassVar[Limits] = {
+        "pct_start": (0, 0.99999),
+        "div_factor": (1e-3, 1e9),
+        "final_div_factor": (1e-3, 1e9),
+    }
     unused = ("warmup_epochs", "warmup_learning_rate", "min_learning_rate")
 
     def __init__(
         self, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
     ) -> None:
-        if not 0 <= pct_start < 1:
-            raise InputError(
-                f"one_cycle: pct_start must be at least 0 and below 1; got {pct_start:g}"
-            )
-        for name, factor in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
-            if factor <= 0:
-                raise InputError(f"one_cycle: {name} must be above 0; got {factor:g}")
         self._pct_start, self._div_factor = pct_start, div_factor
         self._final_div_factor = final_div_factor
 

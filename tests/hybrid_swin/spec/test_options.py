@@ -94,9 +94,10 @@ def test_values_are_spelt_as_in_yaml():
 
 def test_two_numbers_in_a_word_are_a_range():
     scale = Option("scale", tuple, (), (0.08, 1.0))
-    for text, typed in (("0.08-1", (0.08, 1.0)), (".5-2", (0.5, 2.0)), ("0-4095", (0.0, 4095.0))):
+    words = {".5-2": (0.5, 2.0), "0-4095": (0.0, 4095.0), "1-1": (1.0, 1.0), "1e-05-1": (1e-05, 1)}
+    for text, typed in {"0.08-1": (0.08, 1.0), **words}.items():
         assert scale.read(text) == typed
         assert scale.read(spell(typed)) == typed
-    for text in ("1", "1-0.5", "1-1", "a-b", "0.1-0.2-0.3", "-1-1"):
+    for text in ("1", "1-0.5", "a-b", "0.1-0.2-0.3", "-1-1"):
         with pytest.raises(InputError, match="0-4095 in a word"):
             scale.check(scale.read(text), "part")

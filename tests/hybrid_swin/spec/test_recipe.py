@@ -236,17 +236,23 @@ def test_importing_it_does_not_import_torch():
 
 
 @pytest.mark.parametrize(
-    ("word", "allowed"),
+    ("recipe", "allowed"),
     [
-        ("rand_augment(magnitude=11)", "magnitude=11 .* a number from 0 to 10"),
-        ("rand_augment(layers=0)", "a whole number from 1 to 15"),
-        ("random_resized_crop(scale=0-1)", "scale=0-1 .* two numbers from 0.0001 to 1"),
-        ("random_erasing(probability=1.5)", "a number from 0 to 1"),
+        ({"augmentations": ["rand_augment(magnitude=11)"]}, "magnitude=11 .* from 0 to 10"),
+        ({"augmentations": ["rand_augment(layers=0)"]}, "a whole number from 1 to 15"),
+        ({"augmentations": ["random_resized_crop(scale=0-1)"]}, "two numbers from 0.0001 to 1"),
+        ({"augmentations": ["random_erasing(probability=1.5)"]}, "a number from 0 to 1"),
+        ({"optimizer": "adamw(beta2=1)"}, "beta2=1 .* from 0 to 0.99999"),
+        ({"optimizer": "adamw(eps=0)"}, "eps=0 .* from 1e-15 to 1"),
+        ({"optimizer": "lion(beta1=-0.1)"}, "from 0 to 0.99999"),
+        ({"optimizer": "muon(momentum=1)"}, "from 0 to 0.99999"),
+        ({"schedule": "one_cycle(pct_start=1)"}, "from 0 to 0.99999"),
+        ({"schedule": "one_cycle(div_factor=0)"}, "from 0.001 to"),
     ],
 )
-def test_options_of_augmentations_have_limits(word, allowed):
+def test_options_of_parts_have_limits_that_hold_before_any_training(recipe, allowed):
     with pytest.raises(InputError, match=allowed):
-        Recipe(augmentations=(word,))
+        Recipe(**recipe)
 
 
 def test_ranges_at_their_default_do_not_count():

@@ -4,10 +4,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
-from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.training.optimization import learning_rate
-from hybrid_swin.training.schedules.one_cycle import OneCycle
 
 
 @pytest.mark.parametrize("steps", [2, 7, 40])
@@ -33,9 +31,3 @@ def test_the_warm_up_of_a_recipe_does_not_count():
     recipe = Recipe(schedule="one_cycle", learning_rate=1e-7)  # below the start of a warm-up
     other = Recipe(schedule="one_cycle", learning_rate=1e-7, warmup_epochs=99, min_learning_rate=0)
     assert recipe.id == other.id != Recipe(schedule="one_cycle", learning_rate=2e-7).id
-
-
-@pytest.mark.parametrize("options", [{"pct_start": 1.0}, {"div_factor": 0.0}])
-def test_refuses_cycles_that_cannot_be(options):
-    with pytest.raises(InputError, match="one_cycle: "):
-        OneCycle(**options)

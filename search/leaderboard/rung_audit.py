@@ -139,7 +139,7 @@ def audit(
     known = ends and 0 < len(audits) <= len(stopped)
     ran = [run for run in trials if run[1].state in ("complete", "stopped")]
     passes = sum(result.passes for _, result in (*ran, *audits))
-    full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in ran)
+    full = sum(_without_rungs(run) for run in ran)
     return RungAudit(
         settings.over,
         tuple(reports),
@@ -151,6 +151,12 @@ def audit(
         share_upper_bound(better, len(audits), len(stopped)) if known else None,
         1 - passes / full if full else 0.0,
     )
+
+
+def _without_rungs(run: FinishedRun) -> float:
+    """Epochs that a trial takes without rungs, as far as known: of a stopped one all."""
+    spec, result = run
+    return float(result.epochs if result.state == "complete" else (spec.recipe or {})["epochs"])
 
 
 def _report(

@@ -84,11 +84,12 @@ class Rungs:
     def tell(self, index: int, result: RunResult) -> None:
         """Learn from a trial's scores.
 
-        A training that was over before a rung (``early_stopping``) has there the score that it
-        keeps.
+        A training that was over before a rung of epochs (``early_stopping``) has there the score
+        that it keeps.
         """
         scores = self.scores(result)
-        if result.state == "complete" and 0 < result.epochs < result.epochs_planned:
+        over = result.state == "complete" and 0 < result.epochs < result.epochs_planned
+        if over and self._over == "epochs":
             scores |= {rung: result.score for rung in self.all if rung > result.epochs}
         for rung, known in self._scores[self.bracket(index)].items():
             score = scores.get(rung)

@@ -80,7 +80,7 @@ def fit(options: FitOptions) -> int:
     datamodule = _data_for(recipe, data, variant, options.seed)
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
-    for note in (*fit_notes([recipe], images), *notes_at_test_size(variant, recipe)):
+    for note in (*fit_notes([recipe], images), *notes_at_test_size(variant, [recipe])):
         say(f"note: {note}")
     try:
         result = training.fit(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hybrid_swin.data.pixels import extremes
+from hybrid_swin.data.pixel_values import check_values, needs_values
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.whole_batch import Share, as_whole, drawn_again
 from hybrid_swin.spec import registry
@@ -54,10 +54,9 @@ class TrainImages:
         parts = self._recipe.augmentation_parts
         made = {part.name: registry.load("augmentation", part.name) for part in parts}
         self._augmentations = [made[part.name](**part.kwargs) for part in parts]
-        needing = next((name for name, cls in made.items() if cls.needs_values), None)
-        if needing is not None:
+        if (needing := needs_values(self._recipe)) is not None:
             self._pixels = _pixels_of(data, self._channels, needing)
-            _check_values(data, needing)
+            check_values(data, [self._recipe])
 
     def __call__(self, images: Tensor, labels: Tensor, share: Share | None = None) -> TrainBatch:
         """A batch, or a share of one, as the network gets it."""
@@ -112,18 +111,3 @@ def _pixels_of(data: Any, channels: int, name: str) -> Pixels:
             f"{channels} channels, or leave {name} out"
         ) from error
     return Pixels(mean[:, None, None], std[:, None, None])
-
-
-def _check_values(data: Any, name: str) -> None:
-    """Raise InputError where images of ours have values below 0 or above 1."""
-    images, splits = getattr(data, "images", None), getattr(data, "splits", None)
-    pixels, train = getattr(images, "images", None), getattr(splits, "train", None)
-    if pixels is None or train is None or pixels.dtype.kind != "f":
-        return
-    ((low, high),) = extremes(pixels, [train])
-    if low < 0 or high > 1:
-        raise InputError(
-            f"augmentation {name} works on pixel values from 0 to 1, and the train images hold "
-            f"{low:g} to {high:g}; give the data option value_range: [{low:g}, {high:g}], or leave "
-            f"{name} out"
-        )

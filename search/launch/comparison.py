@@ -137,8 +137,8 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     hashes = {"init": plan.init.hash} if plan.init.hash else {}
     for cell in plan.cells:
         entry = next(entry for entry in plan.entries if entry.cell.name == cell.name)
-        variant, recipe = entry.variant, entry.recipes[0]
-        data[cell.name] = about = about_data(read_images(settings, cell.data, variant, recipe))
+        variant, recipes = entry.variant, entry.recipes
+        data[cell.name] = about = about_data(read_images(settings, cell.data, variant, recipes))
         images += BoundImages.of(cell.data, variant, about)
         for name in ("data_hash", "split_hash") if about else ():
             hashes[f"{name} {cell.name}".strip()] = about[name]

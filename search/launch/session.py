@@ -12,7 +12,7 @@ A launch says only what differs: what it checks, reads, prints, trains and write
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
+from hybrid_swin.data.pixel_values import check_values
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
@@ -212,26 +213,27 @@ class Session:
 
 
 def read_images(
-    settings: ExperimentSettings, data: DataSettings, variant: Variant, recipe: Recipe
+    settings: ExperimentSettings, data: DataSettings, variant: Variant, recipes: Iterable[Recipe]
 ) -> LoadedData | None:
     """The images for a network; None for a data module of the user's own, which workers make.
 
-    It is made once here, so that what is wrong with it shows before the folder is claimed. Raises
-    InputError for images that cannot be used.
+    It is made here as each recipe needs it, so that what is wrong with it shows before the folder
+    is claimed. Raises InputError for images that cannot be used.
     """
     if data.class_path is None:
         cache = image_cache(settings)
         loaded = load_data(data, variant.image_size, variant.in_channels, cache)
         loaded.check_classes(variant.num_classes)
-        at_test_size(loaded, data, recipe.test_image_size, cache)
+        recipes = list(recipes)
+        for size in dict.fromkeys(recipe.test_image_size for recipe in recipes):
+            at_test_size(loaded, data, size, cache)
+        check_values(loaded, recipes)
         return loaded
     from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
 
-    of_recipe: dict[str, Any] = {
-        "repeats": recipe.repeats,
-        "test_image_size": recipe.test_image_size,
-    }
-    make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed, **of_recipe)
+    for repeats, size in dict.fromkeys((r.repeats, r.test_image_size) for r in recipes):
+        of_recipe: dict[str, Any] = {"repeats": repeats, "test_image_size": size}
+        make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed, **of_recipe)
     return None
 
 

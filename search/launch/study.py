@@ -14,6 +14,7 @@ from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recipe_checks import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
@@ -79,16 +80,21 @@ class PreparedStudy(Prepared):
     @property
     def recipe_notes(self) -> list[str]:
         """What recipes of this study ask for that is hardly meant, as far as draws show it."""
-        drawn = itertools.islice(sample_params(self.space, self.settings.seed), _DRAWS_OF_RECIPES)
-        variant, recipe = self.space.resolve(self.space.default())
-        recipes = [recipe]
-        for params in drawn:
-            with suppress(InputError):  # of a network that cannot be
-                recipes.append(self.space.resolve(params)[1])
+        variant, _ = self.space.resolve(self.space.default())
+        recipes = some_recipes(self.space, self.settings.seed)
         images = self.settings.data.epoch_images or (
             len(self.data.splits.train) if self.data else None
         )
-        return fit_notes(recipes, images) + notes_at_test_size(variant, recipe)
+        return fit_notes(recipes, images) + notes_at_test_size(variant, recipes)
+
+
+def some_recipes(space: Space, seed: int) -> list[Recipe]:
+    """The first recipe of a space, and others as far as draws show them."""
+    recipes = [space.resolve(space.default())[1]]
+    for params in itertools.islice(sample_params(space, seed), _DRAWS_OF_RECIPES):
+        with suppress(InputError):  # of a network that cannot be
+            recipes.append(space.resolve(params)[1])
+    return recipes
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -128,10 +134,10 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     Raises InputError for images that cannot be used, or a plug-in that changed since the study
     began.
     """
-    variant, recipe = space.resolve(space.default())
+    variant, _ = space.resolve(space.default())
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([settings.data.class_path], settings.path)
-    data = read_images(settings, settings.data, variant, recipe)
+    data = read_images(settings, settings.data, variant, some_recipes(space, settings.seed))
     if data is not None:
         _check_image_rungs(settings, data)
     measure = "latency" in settings.objective.against

@@ -12,8 +12,9 @@ def variant(side):
 
 
 def test_a_larger_test_is_said_with_its_cost():
-    assert notes_at_test_size(variant(64), Recipe()) == []
-    assert notes_at_test_size(variant(64), Recipe(test_image_size=64)) == []
-    (note,) = notes_at_test_size(variant(64), Recipe(test_image_size=96))
+    assert notes_at_test_size(variant(64), [Recipe()]) == []
+    assert notes_at_test_size(variant(64), [Recipe(test_image_size=64)]) == []
+    searched = [Recipe(), Recipe(test_image_size=96), Recipe(test_image_size=96, epochs=3)]
+    (note,) = notes_at_test_size(variant(64), searched)
     small, large = (count_cost(variant(side)).macs for side in (64, 96))
     assert f"{large / 1e6:,.1f}M MACs, {large / small:.2f} x the {small / 1e6:,.1f}M of" in note

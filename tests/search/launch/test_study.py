@@ -3,6 +3,7 @@
 import contextlib
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hybrid_swin.cost import count_cost
@@ -33,6 +34,30 @@ def test_where_no_draw_keeps_the_budget_the_reference_is_of_what_is_left(tmp_pat
     first, _ = space.resolve(space.default())
     macs = candidates.baselines[0].cost["macs"] if baseline else count_cost(first).macs
     assert prepare(settings, space, candidates).reference["macs"] == pytest.approx(1.1 * macs)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"test_image_size": {"choose": [8, 16]}}, "test_image_size 16: .* cannot be read"),
+        ({"augmentations": {"choose": [[], ["rand_augment"]]}}, "train images hold -3 to 5; give"),
+    ],
+)
+def test_images_are_checked_for_all_recipes_of_a_space(tmp_path, recipe, message):
+    labels = np.arange(60) % 2
+    images = np.where(labels, -3.0, 5.0)[:, None, None, None] * np.ones((8, 8, 1))
+    np.savez(tmp_path / "a.npz", train_images=images, train_labels=labels)
+    stage = {"width": 8, "depth": 1, "num_heads": 1, "blocks": ["w_msa"]}
+    size = {"image_size": 8, "in_channels": 1, "num_classes": 2, "patch_size": 2, "window_size": 2}
+    settings = StudySettings(
+        folder=str(tmp_path),
+        data=DataSettings(source="npz", options={"path": str(tmp_path / "a.npz")}),
+        variant=size | {"stages": [stage]},
+        recipe=recipe,
+        baselines=(),
+    )
+    with pytest.raises(InputError, match=message):
+        prepare(settings, *check(settings))
 
 
 OWN_MODULE = """

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors import safe_open
 
 from hybrid_swin.__main__ import main
 from hybrid_swin.data import loading
@@ -24,6 +25,7 @@ from hybrid_swin.interop.trained import load, load_trained
 from hybrid_swin.interop.weights.load_save import save_weights
 from hybrid_swin.training import train_images
 from hybrid_swin.training.metric_facts import metric_text
+from hybrid_swin.training.resume import load_state, save_state
 
 VARIANT = """
 image_size: 8
@@ -207,6 +209,15 @@ def test_an_export_lies_beside_its_checkpoint_and_comes_back(trained, capsys):
     save_weights(model, trained / "saved.safetensors")
     assert load(trained / "saved.safetensors").pretrained_cfg == model.pretrained_cfg
     assert load_trained(trained)[1:3] == load_trained(trained / "final.safetensors")[1:3]
+
+
+def test_an_export_is_of_the_size_that_was_tested(trained, tmp_path):
+    state = load_state(trained / "final.ckpt")
+    state["identity"]["recipe"]["test_image_size"] = 12
+    save_state(state, tmp_path / "final.ckpt")
+    assert main(["export", str(tmp_path / "final.ckpt"), "--format", "safetensors"]) == 0
+    with safe_open(tmp_path / "final.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["input"])["shape"] == ["batch", 1, 12, 12]
 
 
 def test_fit_again_goes_on_and_changes_of_the_variant_are_taken(files, trained, capsys):

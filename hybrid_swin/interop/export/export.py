@@ -166,11 +166,12 @@ def export_checkpoint(options: ExportOptions) -> int:
         raise unknown("format", options.format, FORMATS)
     trained = load_trained(options.checkpoint)
     file = find_checkpoint(options.checkpoint)
+    tested_at = trained.identity.get("recipe", {}).get("test_image_size")  # its score is of these
     exported = export_model(
         trained.model,
         options.output or file.with_suffix(FORMATS[options.format].suffix),
         options.format,
-        image_size=options.image_size,
+        image_size=options.image_size or tested_at,
         values=options.input,
     )
     say(exported)

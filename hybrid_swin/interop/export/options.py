@@ -15,8 +15,8 @@ class ExportOptions(CodeOptions):
             it.
         format: onnx, torch-export or safetensors.
         output: the file to write; beside the checkpoint if not given.
-        image_size: pixels per side, or [height, width], that the computation is for; the variant's
-            if not given.
+        image_size: pixels per side, or [height, width], that the computation is for; if not given,
+            the recipe's test_image_size, else the variant's.
         input: images that it takes: pixels are normalised by the network itself.
     """
 

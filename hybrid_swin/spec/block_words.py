@@ -180,7 +180,6 @@ def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
     options = part.read_options(inside, f"block word {word!r}", VALUE)
     if name in WINDOWED:
         _check_scale(options, word)
-        _check_registers(options, word)
     return Part(name, tuple(sorted(options.items())))
 
 
@@ -197,15 +196,6 @@ def _check_scale(options: Mapping[str, Any], word: str) -> None:
         raise InputError(
             f"block word {word!r}: {PRETRAINED}={side} scales a continuous position bias; add "
             f"bias=continuous, or leave {PRETRAINED} out"
-        )
-
-
-def _check_registers(options: Mapping[str, Any], word: str) -> None:
-    count = options.get(REGISTERS, 0)
-    if not 0 <= count <= MOST_REGISTERS:
-        raise InputError(
-            f"block word {word!r}: option {REGISTERS}={count} is not possible; give a number of "
-            f"tokens from 0 to {MOST_REGISTERS:,}"
         )
 
 

@@ -42,7 +42,7 @@ TABLES: dict[str, KindTable] = {
         "network/branches",
         ("Branch", "WindowAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
-        ("gates_values", "has_windows"),
+        ("gates_values", "has_windows", "limits"),
         {"WindowAttention": "network/branches/_window_attention.py"},
         (Option("window_size", Sides),),
         "has_windows",

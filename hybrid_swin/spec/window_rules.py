@@ -6,8 +6,6 @@ maps each has rules of its own, which are options of `w_msa` and `sw_msa`.
 
 from typing import Literal, NamedTuple
 
-from hybrid_swin.errors import InputError
-
 Grid = tuple[int, int]
 Window = int | Grid  # tokens of a window: one number if its sides are equal, else (height, width)
 SmallMap = Literal["shrink", "square", "pad", "fixed"]
@@ -85,17 +83,24 @@ def _order_counts(side: int, whole: int, window: int, shift: int) -> bool:
 
 
 def overlap_margin(window: Grid, overlap: float) -> Grid:
-    """How far keys reach beyond a window on each side: half of ``overlap`` windows, rounded.
-
-    Raises InputError for an overlap below 0, or of more than a whole window.
-    """
-    if not 0 <= overlap <= 1:
-        raise InputError(
-            f"overlap: option overlap={overlap:g} is not possible; give a number from 0 (w_msa) to "
-            "1 (keys from a window twice as wide)"
-        )
+    """How far keys reach beyond a window on each side: half of ``overlap`` windows, rounded."""
     rows, columns = (int(side * overlap / 2 + 0.5) for side in window)
     return rows, columns
+
+
+class RegionLayout(NamedTuple):
+    """The regions of `routing` on a map."""
+
+    region: Grid  # tokens of one, (height, width)
+    padded: Grid  # size of the map after padding, right and below, to whole regions
+    total: int  # regions
+
+
+def lay_regions(size: Grid, regions: int) -> RegionLayout:
+    """At most so many regions per side, none of which lies outside the map."""
+    region = -(-size[0] // regions), -(-size[1] // regions)
+    whole = padded(size, region)
+    return RegionLayout(region, whole, (whole[0] // region[0]) * (whole[1] // region[1]))
 
 
 def padded(size: Grid, window: Grid) -> Grid:

@@ -3,6 +3,7 @@
 To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Branch``.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -29,6 +30,10 @@ class Branch(nn.Module):
     has_windows: ClassVar[bool] = False
     """Whether it lays windows: a word may then name a window of the branch's own instead of the
     stage's, ``w_msa(window_size=7x9)``. Stated in the class's own body as well."""
+
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """The least and the most of options that are numbers. Stated in the class's own body as well;
+    words with others are refused before anything is built."""
 
     has_projection: ClassVar[bool] = True
     """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""

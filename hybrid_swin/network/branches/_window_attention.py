@@ -58,6 +58,7 @@ class WindowAttention(Branch):
 
     gates_values = True
     has_windows = True
+    limits: ClassVar = {"registers": (0, 1000)}
     layout: ClassVar[Literal["windows", "shifted", "strided"]]
     shift_rule: Shift = "none"
     roll_rule: Roll = "padded"

@@ -1,12 +1,11 @@
 """`large_conv`: a depthwise convolution with a large kernel, then two linear layers."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, depthwise, layer_norm, linear
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.layers import convolve, depthwise_conv
 
@@ -24,6 +23,7 @@ class LargeConv(Branch):
     Source: A ConvNet for the 2020s, 2022, https://arxiv.org/abs/2201.03545
     """
 
+    limits: ClassVar = {"ratio": (0.001, 64)}
     has_projection = False  # the layer that contracts is part of the mixing
 
     def __init__(
@@ -64,6 +64,4 @@ class LargeConv(Branch):
 
 
 def _hidden(dim: int, ratio: float) -> int:
-    if not 0 < ratio <= 64:
-        raise InputError(f"large_conv: ratio must be above 0 and at most 64; got {ratio}")
     return max(1, round(dim * ratio))

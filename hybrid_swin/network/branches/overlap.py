@@ -1,7 +1,7 @@
 """`overlap`: windows whose keys and values reach beyond them."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ class Overlap(Branch):
 
     gates_values = True
     has_windows = True
+    limits: ClassVar = {"overlap": (0, 1), "registers": (0, 1000)}
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
 """`pointwise`: a control that spends a mixer's cost without mixing."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, linear
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches import Branch
 
 
@@ -15,6 +16,7 @@ class Pointwise(Branch):
     branch that does not beat ``w_msa+pointwise`` owes its gain to size, not to mixing.
     """
 
+    limits: ClassVar = {"ratio": (0.001, 64)}
     has_projection = False  # the layer that contracts is part of the mixing
 
     def __init__(
@@ -40,6 +42,4 @@ class Pointwise(Branch):
 
 
 def _hidden(dim: int, ratio: float) -> int:
-    if not 0 < ratio <= 64:
-        raise InputError(f"pointwise: ratio must be above 0 and at most 64; got {ratio}")
     return max(1, round(dim * ratio))

@@ -1,18 +1,18 @@
 """`routing`: each region of the map attends to the few regions that suit it best."""
 
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
-from hybrid_swin.errors import InputError
 from hybrid_swin.network import windows
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.layers import convolve, depthwise_conv
 from hybrid_swin.network.tracing import is_unfused, made_like, sides
+from hybrid_swin.spec.window_rules import RegionLayout, lay_regions
 
 _KERNEL = 5
 
@@ -46,6 +46,7 @@ class Routing(Branch):
 
     gates_values = True
     chooses = True
+    limits: ClassVar = {"regions": (1, 65536), "topk": (1, 65536)}
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class Routing(Branch):
         attention: bool = True,
     ) -> None:
         super().__init__()
-        _check(regions, topk)
         self.num_heads = num_heads
         self.regions, self.topk = regions, topk
         self.attention = attention
@@ -83,7 +83,7 @@ class Routing(Branch):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention of each region to those chosen for it; all maps are (B, H, W, C)."""
         size = sides(q)
-        laid = _lay(size, self.regions)
+        laid = lay_regions(size, self.regions)
         fill = (0, 0, 0, laid.padded[1] - size[1], 0, laid.padded[0] - size[0])
         q, k, v = (
             windows.partition(F.pad(t, fill), laid.region) for t in (q, k, v)
@@ -118,8 +118,7 @@ class Routing(Branch):
         attention: bool = True,
     ) -> Cost:
         """Regions that are filled up cost their full size in the attention alone."""
-        _check(regions, topk)
-        tokens, laid = grid_size[0] * grid_size[1], _lay(grid_size, regions)
+        tokens, laid = grid_size[0] * grid_size[1], lay_regions(grid_size, regions)
         total = linear(tokens, dim, 3 * dim if attention else dim) + linear(tokens, dim, dim)
         if depthwise:
             total += _depthwise(tokens, dim, _KERNEL)
@@ -132,22 +131,7 @@ class Routing(Branch):
         return total + Cost(0, 2 * filled * keys * dim, filled * (keys * num_heads + dim))
 
 
-class _Layout(NamedTuple):
-    """Regions on a map."""
-
-    region: Grid  # tokens of one, (height, width)
-    padded: Grid  # size of the map after padding, right and below, to whole regions
-    total: int  # regions
-
-
-def _lay(size: Grid, regions: int) -> _Layout:
-    """At most so many regions per side, none of which lies outside the map."""
-    region = -(-size[0] // regions), -(-size[1] // regions)
-    whole = windows.padded(size, region)
-    return _Layout(region, whole, (whole[0] // region[0]) * (whole[1] // region[1]))
-
-
-def _real_tokens(size: Grid, laid: _Layout, device: torch.device) -> Tensor:
+def _real_tokens(size: Grid, laid: RegionLayout, device: torch.device) -> Tensor:
     """Which tokens of each region are the map's. (R, N)."""
     below, right = (
         torch.arange(whole, device=device) < side
@@ -199,15 +183,6 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dim: int) -
         mask = mask.expand(*shape[:2], -1, -1, -1).flatten(0, 1)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=dim**-0.5)
     return out.view(shape)
-
-
-def _check(regions: int, topk: int) -> None:
-    """Raise InputError for a number that cannot be."""
-    for name, number in (("regions", regions), ("topk", topk)):
-        if number < 1:
-            raise InputError(
-                f"routing: option {name}={number} is not possible; give a whole number above 0"
-            )
 
 
 _depthwise = depthwise  # the option of the same name hides it inside the class

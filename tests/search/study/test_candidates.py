@@ -148,10 +148,12 @@ def test_values_that_make_no_network_are_refused():
 
 
 def test_an_option_that_only_building_can_judge_is_refused_too():
+    few = "conv+inception_dw:split(ratio=7-1)"  # one head of two channels
     variant = copy.deepcopy(VARIANT)
-    variant["stages"][0]["blocks"] = {"choose": [["w_msa"], ["pointwise(ratio=99)"]]}
-    refusal = candidates(variant).judge(params() | {"stages.0.blocks": "pointwise(ratio=99)"})
-    assert "ratio must be above 0 and at most 64" in refusal.reason
+    variant["stages"][0]["blocks"] = {"choose": [["w_msa"], [few]]}
+    drawn = params(stages__0__width=16, stages__0__num_heads=8) | {"stages.0.blocks": few}
+    refusal = candidates(variant).judge(drawn)
+    assert "2 channels are too few" in refusal.reason
     assert refusal.excess == {"possible": 1.0}
 
 
@@ -210,7 +212,7 @@ def test_a_baselines_blocks_stand_in_every_stage():
         ([BaselineSettings((), "", {"widht": 3})], r"^baselines\.0: unknown .* 'widht'"),
         ([BaselineSettings((), "", {"stages.0.width": 15})], r"baselines\.0: .*not divisible"),
         ([BaselineSettings((), "", {"stages.0.width": {"choose": [1]}})], "is a choice; give one"),
-        ([BaselineSettings(("pointwise(ratio=99)",))], r"^baselines\.0: .*at most 64"),
+        ([BaselineSettings(("pointwise(ratio=99)",))], r"^baselines\.0: .*ratio=99 is not"),
         (
             [BaselineSettings(("conv",), "a"), BaselineSettings(("conv(kernel=3)",), "b")],
             r"baselines\.1 \(b\) is the same network and recipe as baselines/00 \(a\); leave one",

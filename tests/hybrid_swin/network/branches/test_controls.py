@@ -8,6 +8,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.identity import Identity
 from hybrid_swin.network.branches.pointwise import Pointwise
 from hybrid_swin.network.branches.w_msa import WMSA
+from hybrid_swin.spec.block_words import parse
 
 
 def test_identity_gives_back_what_it_gets():
@@ -34,8 +35,7 @@ def test_pointwise_costs_about_what_attention_does():
 
 
 @pytest.mark.parametrize("ratio", [0, -1, 65, float("nan")])
-def test_a_ratio_that_cannot_be_is_refused_alike_by_both(ratio):
-    for make in (Pointwise, Pointwise.cost):
-        with pytest.raises(InputError, match=f"ratio must be above 0 and at most 64; got {ratio}"):
-            make(4, 2, 7, (3, 3), ratio=ratio)
+def test_a_ratio_that_cannot_be_is_refused_where_words_are_read(ratio):
+    with pytest.raises(InputError, match=f"ratio={ratio} is not possible; give a number"):
+        parse(f"pointwise(ratio={ratio})")
     assert Pointwise(4, 2, 7, (3, 3), ratio=0.01).expand.out_features == 1

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.large_conv import LargeConv
+from hybrid_swin.spec.block_words import parse
 
 
 def build(**options):
@@ -89,8 +90,7 @@ def test_what_it_costs():
 
 
 @pytest.mark.parametrize("ratio", [0, -1, 65, float("nan")])
-def test_a_ratio_that_cannot_be_is_refused_alike_by_both(ratio):
-    for make in (LargeConv, LargeConv.cost):
-        with pytest.raises(InputError, match=f"ratio must be above 0 and at most 64; got {ratio}"):
-            make(4, 2, 7, (3, 3), ratio=ratio)
+def test_a_ratio_that_cannot_be_is_refused_where_words_are_read(ratio):
+    with pytest.raises(InputError, match=f"ratio={ratio} is not possible; give a number"):
+        parse(f"large_conv(ratio={ratio})")
     assert LargeConv(4, 2, 7, (3, 3), ratio=0.01).expand.out_features == 1

@@ -8,6 +8,7 @@ import torch
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.overlap import Overlap
 from hybrid_swin.network.branches.w_msa import WMSA
+from hybrid_swin.spec.block_words import parse
 
 DIM, HEADS = 6, 2
 
@@ -131,6 +132,5 @@ def test_what_it_costs():
 
 @pytest.mark.parametrize("overlap", [-0.1, 1.01, float("nan")])
 def test_an_overlap_that_cannot_be_is_refused(overlap):
-    for make in (Overlap, Overlap.cost):
-        with pytest.raises(InputError, match="give a number from 0"):
-            make(6, 2, 4, (8, 8), overlap=overlap)
+    with pytest.raises(InputError, match=r"option overlap=\S+ is not possible; give a number"):
+        parse(f"overlap(overlap={overlap})")

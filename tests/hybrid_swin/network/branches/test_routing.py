@@ -8,6 +8,7 @@ import torch
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.pooled import Pooled
 from hybrid_swin.network.branches.routing import Routing
+from hybrid_swin.spec.block_words import parse
 
 DIM, HEADS = 6, 2
 
@@ -129,6 +130,6 @@ def test_what_it_costs():
 
 @pytest.mark.parametrize("options", [{"regions": 0}, {"topk": 0}])
 def test_numbers_that_cannot_be_are_refused(options):
-    for make in (Routing, Routing.cost):
-        with pytest.raises(InputError, match="give a whole number above 0"):
-            make(6, 2, 4, (8, 8), **options)
+    key, value = next(iter(options.items()))
+    with pytest.raises(InputError, match=f"{key}={value} is not possible; give a whole number"):
+        parse(f"routing({key}={value})")

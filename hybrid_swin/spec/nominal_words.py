@@ -21,7 +21,24 @@ from hybrid_swin.spec.block_words import (
     window_layout,
 )
 from hybrid_swin.spec.own_windows import bare_parts, candidate_windows, own_window_on_map
-from hybrid_swin.spec.window_rules import Grid, Window, overlap_margin, sides_of, window_of
+from hybrid_swin.spec.window_rules import (
+    Grid,
+    Window,
+    lay_regions,
+    overlap_margin,
+    sides_of,
+    window_of,
+)
+
+# Branches of two halves: the option that leaves out the convolution, beside `attention`.
+_CONVOLUTIONS = {
+    "agent": "depthwise",
+    "linear": "depthwise",
+    "routing": "depthwise",
+    "stripes": "positions",
+}
+# Branches with a size that may take in the whole map.
+_COVERING = {"agent": "agents", "pooled": "pool", "stripes": "width"}
 
 
 def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int) -> BlockWord:
@@ -49,16 +66,14 @@ def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int
 
 def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     """A canonical branch without what changes nothing on a map."""
-    attends = part.kwargs.get("attention", True)
-    if part.name == "pooled":
-        return _covering(part, "pool", grid)
-    if part.name == "stripes":
-        mixes = attends or part.kwargs.get("positions", True)
-        return _covering(part, "width", grid) if mixes else _without(part, "width")
-    if part.name == "agent":
-        return _covering(part, "agents", grid) if attends else _without(part, "agents")
-    if part.name == "linear" and not attends:
-        return _without(_without(part, "feature"), "rotary")
+    if part.name in _CONVOLUTIONS and not part.kwargs.get("attention", True):
+        return _without_attention(part, grid)
+    if part.name in _COVERING:
+        return _covering(part, _COVERING[part.name], grid)
+    if part.name == "routing":
+        return _routing_on_map(part, grid)
+    if part.name == "linear" and grid == (1, 1):
+        return _without(part, "rotary")
     if part.name == "deform" and part.kwargs.get("offsets") == "fixed":
         for key in ("kernel", "groups", "offset_range"):  # of the offsets
             part = _without(part, key)
@@ -138,6 +153,11 @@ def _without(part: Part, key: str) -> Part:
     return Part(part.name, tuple(o for o in part.options if o[0] != key))
 
 
+def _value(part: Part, key: str) -> Any:
+    """An option of a built-in branch, given or by default."""
+    return part.kwargs.get(key, registry.describe("branch", part.name).options[key].default)
+
+
 def _covering(part: Part, key: str, grid: Grid) -> Part:
     """A mean, a stripe or a grid of agents that takes the whole map is the same if it is larger."""
     option = registry.describe("branch", part.name).options[key]
@@ -147,6 +167,34 @@ def _covering(part: Part, key: str, grid: Grid) -> Part:
     others = _without(part, key).options
     one = () if enough[0] == option.default else ((key, enough[0]),)
     return Part(part.name, tuple(sorted((*others, *one))))
+
+
+def _without_attention(part: Part, grid: Grid) -> Part:
+    """What is left of a branch: named `linear` if that is ``v + depthwise3x3(v)``, or v alone."""
+    convolves = part.kwargs.get(_CONVOLUTIONS[part.name], True)
+    if convolves and part.name == "routing":  # 5 x 5, without v
+        return Part("routing", (("attention", False),))
+    if convolves and part.name == "stripes":
+        part = _covering(part, "width", grid)
+        if _value(part, "width") < max(grid):
+            return part
+    return Part("linear", (("attention", False), *(() if convolves else (("depthwise", False),))))
+
+
+def _routing_on_map(part: Part, grid: Grid) -> Part:
+    """Numbers that give the same regions are the same, and so are all that choose every region."""
+    bare = _without(_without(part, "regions"), "topk")
+    usual, regions = _value(bare, "regions"), _value(part, "regions")
+    laid, topk = lay_regions(grid, regions), _value(part, "topk")
+    if topk >= laid.total:
+        regions, topk = 1, _value(bare, "topk")
+        if topk >= lay_regions(grid, usual).total:
+            return bare
+    fewer = (usual, *range(1, min(regions, max(grid)) + 1))
+    least = next(n for n in fewer if lay_regions(grid, n) == lay_regions(grid, regions))
+    given = {"regions": least, "topk": topk}
+    others = [(key, n) for key, n in given.items() if n != _value(bare, key)]
+    return Part(part.name, tuple(sorted((*bare.options, *others))))
 
 
 def _overlap_on_map(part: Part, grid: Grid, window_size: Window) -> Part:

@@ -186,7 +186,8 @@ class Variant:
         Networks that are equal on images of the nominal size have equal ids, however spelt: options
         and windows that change nothing there do not count. A part of the id though they may change
         nothing are: options of plug-ins, and windows of stages that have one; ``num_heads`` of
-        blocks without heads; ``mlp_ratio``, also beside one that gives the same widths;
+        blocks without heads; ``mlp_ratio``, ``ratio`` and ``reduction``, also beside one that gives
+        the same widths; ``width`` of ``stripes`` that have rows alone;
         ``mask_padding`` where the mask of shifted windows hides padding too; ``small_map=square``
         where a window of the branch's own would be the same; and names of branches
         of `cross` and plug-ins by which their order changes.

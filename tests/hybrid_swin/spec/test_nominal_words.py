@@ -30,6 +30,7 @@ def test_shifting_is_dropped_where_there_is_nothing_to_shift():
     assert on_map("sw_msa+pointwise:split(ratio=3-1)") == "pointwise+w_msa:split(ratio=1-3)"
 
 
+NEITHER = "attention=false"
 MASKED = "w_msa(mask_padding=true)"
 EQUAL = [
     ("w_msa(mask_padding=true)", "w_msa", {}),
@@ -57,6 +58,15 @@ EQUAL = [
     ("agent(agents=4)", "agent", {"size": 4}),
     ("agent(agents=9;attention=false)", "agent(attention=false)", {}),
     ("linear(attention=false;rotary=true)", "linear(attention=false)", {}),
+    ("linear(rotary=true)", "linear", {"size": 1}),
+    ("agent(attention=false)", "linear(attention=false)", {}),
+    ("agent(agents=2;attention=false)+mdta", "linear(attention=false)+mdta", {}),
+    (f"stripes({NEITHER};positions=false)", f"linear({NEITHER};depthwise=false)", {}),
+    (f"routing({NEITHER};depthwise=false)", f"agent({NEITHER};depthwise=false)", {}),
+    ("routing(attention=false;topk=2)", "routing(attention=false;regions=2)", {}),
+    ("routing(regions=5)", "routing(regions=4)", {}),  # of 2 x 2 tokens
+    ("routing(topk=64)", "routing(regions=2)", {}),
+    ("routing(topk=9)", "routing", {"size": 2}),
     ("grid", "w_msa", {"window": 1}),
     ("grid(bias=continuous;pretrained_window_size=3)", "w_msa(bias=continuous)", {"window": 1}),
 ]
@@ -72,6 +82,10 @@ DIFFERENT = [
     ("agent(agents=4)", "agent(agents=3)", {"size": (2, 4)}),
     ("linear(depthwise=false;rotary=true)", "linear(depthwise=false)", {}),
     ("grid", "w_msa", {"window": 2}),
+    ("stripes(attention=false)", "linear(attention=false)", {}),
+    ("routing(attention=false)", "linear(attention=false)", {}),
+    ("routing(regions=4)", "routing(regions=3)", {}),
+    ("routing(topk=3)", "routing(topk=2)", {}),
     ("overlap(overlap=1)", "overlap", {}),
     ("overlap(mask_padding=true)", "overlap", {}),
 ]

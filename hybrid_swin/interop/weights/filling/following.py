@@ -16,7 +16,7 @@ from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.network.fusions import branches_of
 from hybrid_swin.network.resizing import window_of_table
-from hybrid_swin.spec.block_words import LAYING, BlockWord, Part, own_window
+from hybrid_swin.spec.block_words import LAYING, BlockWord, Part, own_window, with_registers
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import sides_of
@@ -76,7 +76,7 @@ def followed(
             "image_size"
         )
     stages = zip(variant.stages, variant.block_words, words, strict=True)
-    changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
+    changed = replace(variant, stages=tuple(_spelt(*stage, variant.registers) for stage in stages))
     if changed.block_words == variant.block_words and not stay:
         notes.append(f"follow_source: small_map, shift and roll were those of {library} already")
     return changed, notes
@@ -131,12 +131,17 @@ def _is_fixed_elsewhere(attention: Attention, judgement: Judgement) -> bool:
     return attention.source_layout(rules) != attention.source_layout(own)
 
 
-def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]) -> Stage:
-    """The stage with other words, which cycle over its depth as soon as they can."""
+def _spelt(
+    stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord], registers: int
+) -> Stage:
+    """The stage with other words, which cycle over its depth as soon as they can.
+
+    In a variant with registers a word that has none says so.
+    """
     if list(before) == list(after):
         return stage
     new = [
-        spelt if old == word else word.spelled()
+        spelt if old == word else str(with_registers(word, 0)) if registers else word.spelled()
         for spelt, old, word in zip(stage.words(), before, after, strict=True)
     ]
     count = next(n for n in range(1, len(new) + 1) if new == (new[:n] * len(new))[: len(new)])

@@ -177,6 +177,15 @@ def test_blocks_that_cannot_follow_are_named(words, after, note):
     assert "logits are" not in report.other_sizes
 
 
+def test_a_block_that_has_no_registers_beside_others_that_do_stays_so():
+    network = model(words=("w_msa", "sw_msa(registers=0)"), registers=4)
+    before = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    hs.load_weights(network, spelt("torchvision"), follow_source=True)
+    again = hs.create_model(network.variant).state_dict()
+    assert {name: tensor.shape for name, tensor in again.items()} == before
+    assert any("registers=0" in word for word in words_of(network))
+
+
 def test_of_another_head_only_the_maps_are_compared():
     report = hs.load_weights(hs.create_model(variant(), num_classes=7), spelt("torchvision"))
     assert report.other_sizes.startswith("maps of features differ from those of torchvision")

@@ -1,12 +1,16 @@
 """What effects are fitted to: trainings that ended with a score."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from hybrid_swin.spec.variant import OPTIONAL
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec
+
+# What matching makes, what data bring along, and blocks, whose effects are asked for.
+_NOT_VARIED = {"mlp_ratio", "width", "num_heads", "in_channels", "num_classes", "stages", "blocks"}
 
 LEVEL = 0.05
 TEST = "test/accuracy"  # a mean over images
@@ -88,8 +92,15 @@ def _others(spec: RunSpec) -> dict[str, Any]:
     if spec.params:
         return {path: v for path, v in spec.params.items() if not path.endswith(".blocks")}
     variant, recipe, data = spec.variant or {}, spec.recipe or {}, spec.data or {}
-    names = ("image_size", "patch_size", "window_size", *OPTIONAL)
-    others = {name: variant.get(name) for name in names}
+    others = {name: variant.get(name) for name in _names(Variant)}
+    for index, stage in enumerate(variant.get("stages", [])):
+        others |= {f"stages.{index}.{name}": stage.get(name) for name in _names(Stage)}
     others |= {f"recipe.{n}": value for n, value in recipe.items() if n != "learning_rate"}
+    others["data.source"] = data.get("source")
     others |= {f"data.options.{n}": value for n, value in (data.get("options") or {}).items()}
     return others
+
+
+def _names(kind: type[Variant] | type[Stage]) -> list[str]:
+    """Fields that a factor may vary."""
+    return [f.name for f in fields(kind) if f.name not in _NOT_VARIED]

@@ -11,6 +11,7 @@ from search.cli.attribution import run
 from search.comparison.attribution.comparison_trials import read_arms
 from search.comparison.attribution.model import NEW_IMAGES, NEW_VALIDATION, THESE_IMAGES, attribute
 from search.comparison.attribution.tables import sentences
+from search.comparison.attribution.trial import trial_of
 from search.comparison.attribution.trials import read_trials
 from search.comparison.design.plan_file import write_plan
 from search.records.looks import Look, record_look
@@ -51,6 +52,17 @@ def test_one_matching_is_told_of(made):
     assert told.method == "5 paired seeds x 200 test images, 3 candidates"
     best = max(told.effects, key=lambda effect: effect.estimate)
     assert (best.stage, best.word, best.is_shown) == (("stage 0",), ("w_msa+mdta",), True)
+
+
+def test_what_stages_and_networks_vary_is_told_apart(made):
+    spec, result = finals(made, HALF, "macs")[0], SimpleNamespace(score=0.9)
+    stages = [stage | {"norm": "post"} for stage in spec.variant["stages"]]
+    changed = replace(spec, variant=spec.variant | {"stages": stages, "registers": 4})
+    before, after = trial_of(spec, result).others, trial_of(changed, result).others
+    assert {name for name in after if after[name] != before[name]} == {
+        "registers",
+        *(f"stages.{i}.norm" for i in range(len(stages))),
+    }
 
 
 def test_a_matching_that_is_not_there_is_refused(made):

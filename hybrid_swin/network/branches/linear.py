@@ -79,10 +79,9 @@ class LinearAttention(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend to all tokens. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        *qk, v = self.qkv(x).split(self.widths, dim=-1)
-        if value_gate is not None:
-            v = v * value_gate[:, None, None]
-        out = self._attend(*qk, v) if self.attention else v
+        parts = self.qkv(x).split(self.widths, dim=-1)
+        v = parts[-1] if value_gate is None else parts[-1] * value_gate[:, None, None]
+        out = self._attend(parts[0], v) if self.attention else v
         return out if self.dwconv is None else out + convolve(self.dwconv, v)
 
     def _attend(self, qk: Tensor, v: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.report import WeightReport
@@ -108,9 +109,22 @@ def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
     return follow
 
 
-def say_unused_plugins(settings: ComparisonSettings, console: Console) -> None:
-    """Print which plug-ins no arm uses."""
-    for note in unused_plugins(settings):
+def notes_of(plan: ComparisonPlan) -> list[str]:
+    """Which plug-ins no arm uses, and what an image costs at each size of tests, a sentence each.
+
+    The costs are those of the first arm that is tested at a size.
+    """
+    of_size: dict[int | None, list[str]] = {}
+    for entry in plan.entries:
+        recipe = entry.recipes[0]
+        if recipe.test_image_size not in of_size:
+            of_size[recipe.test_image_size] = notes_at_test_size(entry.variant, [recipe])
+    return [*unused_plugins(plan.settings), *(note for notes in of_size.values() for note in notes)]
+
+
+def say_notes(plan: ComparisonPlan, console: Console) -> None:
+    """Print them."""
+    for note in notes_of(plan):
         console.say(note, style="yellow")
 
 
@@ -161,7 +175,7 @@ def launch_comparison(
         prepared = prepare(plan)
         note_choice(settings, folder)
         session.bind(prepared, {})
-        say_unused_plugins(settings, console)
+        say_notes(plan, console)
         _say_first_weights(plan, console)
         if clock is not None:
             clock.save(folder)

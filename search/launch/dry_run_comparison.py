@@ -8,7 +8,7 @@ from rich.table import Table
 from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
-from search.launch.comparison import check, prepare, say_cells, say_unused_plugins
+from search.launch.comparison import check, notes_of, prepare, say_cells, say_notes
 from search.launch.hours.comparison import (
     comparison_work,
     pilots_pace,
@@ -20,7 +20,6 @@ from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings
-from search.settings.unused_plugins import unused_plugins
 from search.statistics.formatting import count_text, counted, seconds_text
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import level_at, seeds_looked_at
@@ -39,7 +38,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     with pilot_workers(settings, keep_images=False) as workers:
         prepared = prepare(dataclasses.replace(plan, settings=workers.settings))
         say_cells(prepared.data, console)
-        say_unused_plugins(settings, console)
+        say_notes(plan, console)
         print_arms(plan, console)
         _print_trainings(plan, console)
         console.print("timing pilot trainings ...", style="dim")
@@ -55,7 +54,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = questions_of(plan)
     short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
-    notes = list(unused_plugins(settings))
+    notes = notes_of(plan)
     if short:
         note = (
             f"{short[0]} do not tell whether training had ended, so nothing would be concluded; "

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 from hybrid_swin.system.console import Console
 from search.launch import dry_run_comparison as dry_run
-from search.launch.comparison import say_other_cells
+from search.launch.comparison import check, notes_of, say_other_cells
 from search.launch.hours import pilots as hours
 from search.launch.hours.pace import Pace
-from search.settings.comparison import ArmSettings
+from search.settings.comparison import ArmSettings, ComparisonSettings
+from search.settings.given import resolve_settings
 
 
 def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, fake):
@@ -28,6 +29,17 @@ def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, 
 
     assert "plug-in pool.py: no block uses its word `pool`; add it to the arms" in said()
     assert "plug-in pool.py" not in said(arms=(ArmSettings(), ArmSettings(add="pool")))
+
+
+def test_the_cost_of_a_larger_test_image_is_said():
+    def notes(side):
+        changes = {"recipe.test_image_size": side}
+        asked, _ = resolve_settings(ComparisonSettings, "digits", changes, "digits")
+        return notes_of(check(asked)[0])
+
+    assert notes(8) == []
+    (note,) = notes(16)
+    assert note.startswith("recipe.test_image_size 16: ") and "4.00 x" in note
 
 
 def test_other_cells_and_what_of_them_is_left_out_are_said():

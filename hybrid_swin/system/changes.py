@@ -1,12 +1,14 @@
 """Settings over settings: what a later file, the command line or a Python call changes.
 
 A later mapping changes the names that it gives and leaves the others; a list or a plain value is
-replaced. A dataclass of settings may say three things more:
+replaced. A dataclass of settings may say four things more:
 
 - ``one_value``: fields, with the keys by which a mapping in them is known to be one value, such as
   ``{choose: [...]}``. Such a mapping is replaced whole, unless a path leads into it.
 - ``named_by``: fields, with the name in them that says what the others are options of. A mapping
   that gives it another value replaces the earlier one whole.
+- ``whole_by``: fields, with the name in them that stands for a whole value, such as ``preset``. A
+  mapping that gives it replaces the earlier one whole.
 - ``left_behind(before, changes)``: names that go when others are given, as the options of a source
   when another source is named.
 """
@@ -101,7 +103,10 @@ def _changed(
             raise in_list(f"{place}.{next(iter(change))}", place)
         inner = getattr(settings, "one_value", {}).get(name, keys)
         named = getattr(settings, "named_by", {}).get(name)
+        whole = getattr(settings, "whole_by", {}).get(name)
         if named and _names_another(named, before, change):
+            result[name] = change
+        elif whole and _is_mapping(change) and whole in change and not isinstance(before, _ByPath):
             result[name] = change
         elif _is_mapping(before) and _is_mapping(change) and _merges(before, change, inner):
             result[name] = _changed(

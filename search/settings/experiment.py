@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe_presets import with_preset
+from hybrid_swin.spec.recipe_presets import PRESET, with_preset
 from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from hybrid_swin.system.files import expanded
 from search.settings.executor import executor_options
@@ -99,6 +99,9 @@ class ExperimentSettings:
 
     # The executor's other names are options of the one that is named.
     named_by: ClassVar[Mapping[str, str]] = {"executor": "name"}
+
+    # A preset in a later file or on the command line is the whole recipe, with what is beside it.
+    whole_by: ClassVar[Mapping[str, str]] = {"recipe": PRESET}
 
     # Mappings that are a value of the space, by a key in them (see hybrid_swin.system.changes).
     one_value: ClassVar[Mapping[str, Set[str]]] = {"variant": OF_SPACE, "recipe": OF_SPACE}

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from hybrid_swin.__main__ import make_parser
+from hybrid_swin.spec.recipe_presets import read_preset
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.training.options import FitOptions
 from search.cli.commands import COMMANDS
@@ -27,6 +28,10 @@ OWN = {"class_path": "my.Own", "init_args": {"a": 1, "b": {"c": 2}}, "split_seed
 RATE = {"from": 0.3, "to": 0.4}
 CHANGES = {  # the change; what becomes of the setting that it is in
     "a recipe": ({"recipe": {"epochs": 5}}, {**BASE["recipe"], "epochs": 5}),
+    "a preset": (
+        {"recipe": {"preset": "quick", "epochs": 5}},
+        {"preset": "quick", "epochs": 5},
+    ),
     "a list": (
         {"variant": {"stages": [{"width": 16}]}},
         {"patch_size": 2, "stages": [{"width": 16}]},
@@ -111,6 +116,15 @@ def test_options_may_stand_before_their_source(tmp_path, order):
     file.write_text(yaml.safe_dump(BASE))
     words = ["--data.options.path=b", "--data.source=npz"][::order]
     assert typed(f"--config={file}", *words).data.options == {"path": "b"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_preset_replaces_the_recipe_of_files_and_not_what_is_typed_beside_it(tmp_path, order):
+    file = tmp_path / "base.yaml"
+    file.write_text(yaml.safe_dump(BASE | {"recipe": {"shift": 4, "epochs": 3}}))
+    words = ["--recipe.preset=quick", "--recipe.batch_size=16"][::order]
+    recipe = typed(f"--config={file}", *words).recipe
+    assert recipe == read_preset("quick") | {"batch_size": 16}
 
 
 def test_fit_has_the_same_rule(tmp_path):

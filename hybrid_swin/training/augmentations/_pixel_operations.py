@@ -26,6 +26,7 @@ TABLES = "invert", "posterize", "solarize", "solarize_add", "auto_contrast", "eq
 _GREY = 0.299, 0.587, 0.114
 _SMOOTH = 1 / 13, 5 / 13  # of each neighbour and of the pixel itself
 _TOP = 255
+_LEAST_CHROMA = 1e-12  # below any but 0
 
 
 def grey(images: Tensor) -> Tensor:
@@ -117,16 +118,21 @@ def hue_turned(images: Tensor, turns: Tensor) -> Tensor:
     """
     if images.shape[1] != len(_GREY):
         return images
-    value, least = images.amax(1), images.amin(1)
     red, green, blue = images.unbind(1)
-    chroma = value - least
-    safe = chroma.where(chroma > 0, 1)
-    sector = torch.where(
-        value == red,
-        (green - blue) / safe % 6,
-        torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
-    )
-    sector = sector + 6 * turns.to(images.device, non_blocking=True)[:, None, None]
-    # In HSV a channel is value - chroma * clip(min(k, 4 - k), 0, 1), k = (n + sector) mod 6.
-    k = (torch.tensor((5.0, 3.0, 1.0), device=images.device)[:, None, None] + sector[:, None]) % 6
-    return value[:, None] - chroma[:, None] * torch.minimum(k, 4 - k).clamp(0, 1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    # Which channel is highest, as numbers: `where` on random masks is slow on a CPU.
+    is_red = (value == red).to(images.dtype)
+    is_green = (value == green).to(images.dtype) * (1 - is_red)
+    is_blue = 1 - is_red - is_green
+    apart = (green - blue).mul_(is_red)
+    apart.addcmul_(blue - red, is_green).addcmul_(red - green, is_blue)
+    sector = apart.div_(chroma.clamp(min=_LEAST_CHROMA))
+    hue = sector.add_(is_green, alpha=2).add_(is_blue, alpha=4).div_(6)
+    hue += turns.to(images.device, non_blocking=True)[:, None, None]
+    # In HSV a channel is value - chroma * clip(2 - 6 d, 0, 1), where d is the way from its hue plus
+    # 1/2 (red), 1/6 (green) or -1/6 (blue) to the nearest whole turn.
+    away = hue[:, None] + torch.tensor((3.0, 1.0, -1.0), device=images.device)[:, None, None] / 6
+    away -= away.round()
+    less = away.abs_().mul_(-6).add_(2).clamp_(0, 1)
+    return torch.addcmul(value[:, None], chroma[:, None], less, value=-1)

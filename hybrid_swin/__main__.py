@@ -26,7 +26,7 @@ from typing import Any
 
 from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
-from hybrid_swin.spec.run_reference import with_runs
+from hybrid_swin.spec.run_reference import values_of, with_runs
 from hybrid_swin.system.answer import answer_alone
 from hybrid_swin.system.options import Options, commands_help
 from hybrid_swin.system.program import (
@@ -70,6 +70,8 @@ def _answer(words: Sequence[str]) -> int:
     check_command(words, COMMANDS, SEARCH_COMMANDS, door())
     try:
         with answer_alone(words):
+            if command == "fit":
+                _adopt_plugins(words[1:])
             options: Any = make_parser(command).build(COMMANDS[command][0], with_runs(words[1:]))
             return _run(command, options)
     except SystemExit as error:  # how Lightning ends after Ctrl-C
@@ -84,10 +86,10 @@ def _run(command: str, options: Any) -> int:
         from hybrid_swin.interop.export.export import export_checkpoint
 
         return export_checkpoint(options)
-    place = options.variant if command == "fit" else options.folder
-    adopt_kept_plugins(place, options.plugin, options.trust)
     if command == "fit":
         options.data.validate()
+    else:
+        adopt_kept_plugins(options.folder, options.plugin, options.trust)
     from hybrid_swin.training import commands
 
     if command == "fit":
@@ -96,6 +98,13 @@ def _run(command: str, options: Any) -> int:
     if command == "predict":
         return commands.predict(options)
     return commands.read(options, "validation" if command == "validate" else "test")
+
+
+def _adopt_plugins(words: Sequence[str]) -> None:
+    """Make plug-ins known before options are read: a recipe, too, may name their parts."""
+    places = [p for name in ("--run", "--variant", "--recipe") for p in values_of(name, words)]
+    for place in places or [""]:
+        adopt_kept_plugins(place, values_of("--plugin", words), "--trust" in words)
 
 
 if __name__ == "__main__":

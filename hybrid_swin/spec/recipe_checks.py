@@ -28,7 +28,7 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
     if recipe.warmup_epochs > most and "warmup_epochs" not in recipe.unused:
         raise InputError(
             f"recipe.warmup_epochs {recipe.warmup_epochs:g} does not end within recipe.epochs "
-            f"{recipe.epochs}; give at most {most:g}"
+            f"{recipe.epochs}; give at most {recipe.epochs}"
         )
 
 

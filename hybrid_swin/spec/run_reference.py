@@ -94,7 +94,7 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         data, study = run_data(path), study_of(path)
         recorded = recorded_hashes(study, "modules") if study else {}
         trust = "--trust" in arguments
-        named = _values_of("--data.class_path", arguments)  # in the place of the run's own
+        named = values_of("--data.class_path", arguments)  # in the place of the run's own
         for class_path in named or class_paths_in({"data": data}):
             check_data_code(class_path, recorded, f"the run {path!r}", trust or bool(named))
         return data
@@ -124,7 +124,8 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     return given
 
 
-def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
+def values_of(option: str, arguments: Sequence[str]) -> list[str]:
+    """What an option is given on a command line, before it is read."""
     given = [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
     return given + [value for name, value in pairwise(arguments) if name == option]
 

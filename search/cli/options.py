@@ -203,7 +203,8 @@ class BlocksOptions(JsonOptions):
     """List branches, fusions and data sources with their options, yours too; check your own.
 
     Args:
-        plugin: a file with a branch, fusion or data source of your own; may be given again.
+        plugin: a file with a part of your own, such as a branch, a data source or an optimizer; may
+            be given again.
         check: run the contract tests on the plug-ins.
     """
 

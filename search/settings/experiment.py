@@ -82,7 +82,8 @@ class ExperimentSettings:
         name: of the study or comparison, and of its folder.
         folder: where studies and comparisons are kept.
         seed: everything random in it derives from it.
-        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
+        plugins: files of your own parts: branches, fusions, data sources, inspections,
+            augmentations, optimizers, schedules; --plugin FILE adds one.
         data: what is trained on.
         variant: the network.
         recipe: how it is trained; ``preset`` names one, and what stands beside it counts first.

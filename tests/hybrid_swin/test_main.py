@@ -57,6 +57,19 @@ def trained(files):
     return files / "run"
 
 
+def test_fit_knows_the_parts_of_a_recipe_in_a_plugin(files, tmp_path, capsys):
+    (tmp_path / "halved.py").write_text(
+        "from hybrid_swin import Schedule\n\n\nclass Halved(Schedule):\n"
+        '    """Half."""\n\n'
+        "    def learning_rate(self, step, steps, peak, least):\n        return peak / 2\n"
+    )
+    words = ("--recipe.schedule", "halved", "--recipe.epochs", "1")
+    assert fit(files, tmp_path / "run", *words, "--plugin", str(tmp_path / "halved.py")) == 0
+    assert load_state(tmp_path / "run" / "final.ckpt")["hyper_parameters"]["recipe"][
+        "schedule"
+    ] == ("halved")
+
+
 def test_fit_says_that_a_network_of_one_channel_sees_colour_as_grey(files, tmp_path, capsys):
     for number in range(20):
         image = np.zeros((8, 8, 3), np.uint8)

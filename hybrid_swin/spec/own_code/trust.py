@@ -24,7 +24,8 @@ class CodeOptions:
     """Options that let code run.
 
     Args:
-        plugin: a file with a branch, fusion or data source of your own; may be given again.
+        plugin: a file with a part of your own, such as a branch, a data source or an optimizer; may
+            be given again.
         trust: run the plug-ins and data modules that the folder or receipt names.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from search.comparison.results.arm_result import matched_by
 from search.comparison.results.comparison import Comparison
-from search.comparison.results.factor_effects import ARM, FactorEffect, Question
+from search.comparison.results.factor_effects import FactorEffect, Question
 from search.leaderboard.end.wording import NAMED, capital, listed, more
 from search.statistics.formatting import (
     difference_phrase,
@@ -23,21 +23,22 @@ _MARKS = {"better": "+", "worse": "-", "equal": "≈", "tie": "=", "unknown": ""
 
 
 def effects_answer(comparison: Comparison) -> list[str]:
-    """A clause on the factors: what each change brings over all cells, the largest first."""
-    alone = [
-        e
-        for e in comparison.effects
-        if e.question == "alone" and e.changes[0].factor != ARM and e.matching == _first(comparison)
-    ]
-    clear = sorted(
-        (e for e in alone if e.versus.verdict in ("better", "worse")),
+    """A clause on factors and arms: what each brings over all cells, the largest first."""
+    first = comparison.matchings[0]
+    alone = sorted(
+        (e for e in comparison.effects if e.question == "alone" and e.matching == first),
         key=lambda e: -abs(e.versus.difference or 0.0),
     )
-    parts = [f"{e.changes[0].text} brings {_size(e, comparison)}" for e in clear[:NAMED]]
-    hidden = [e.name for e in clear]
-    if not parts:
+    clear = [e for e in alone if e.versus.verdict in ("better", "worse")]
+    if clear:
+        parts = [f"{e.changes[0].text} brings {_size(e, comparison)}" for e in clear[:NAMED]]
+        return [f"over all cells, {listed(parts)}{more([e.name for e in clear])}"]
+    if not alone:
         return []
-    return [f"over all cells, {listed(parts)}{more(hidden)}"]
+    return [
+        "over all cells, no change is shown to matter (the largest: "
+        f"{alone[0].changes[0].text}, {_size(alone[0], comparison)})"
+    ]
 
 
 def effects_conclusions(comparison: Comparison) -> Iterator[str]:
@@ -61,6 +62,11 @@ def effects_conclusions(comparison: Comparison) -> Iterator[str]:
         yield (
             "Some trainings behind the effects of factors were still improving when they ended: "
             "part of these effects may be the length of training."
+        )
+    if any(e.guessing for e in comparison.effects):
+        yield (
+            "Some networks behind the effects of factors are not shown to be better than a guess: "
+            "these effects are marked ~, and say which training works at all."
         )
 
 
@@ -87,7 +93,7 @@ def effects_table(comparison: Comparison) -> list[list[str]]:
                 f"{size} {interval_text(versus.low, versus.high, monitor)}".strip(),
                 p_text(versus.holm_p),
                 "" if same_cost else f"{effect.macs:+.0%}",
-                _MARKS[versus.verdict] + "^" * effect.improving,
+                _MARKS[versus.verdict] + "^" * effect.improving + "~" * effect.guessing,
             ]
         )
     return rows
@@ -126,7 +132,3 @@ def _cost(effect: FactorEffect) -> str:
 def _size(effect: FactorEffect, comparison: Comparison) -> str:
     versus = effect.versus
     return difference_phrase(versus.difference or 0.0, versus.low, versus.high, comparison.monitor)
-
-
-def _first(comparison: Comparison) -> str:
-    return comparison.matchings[0]

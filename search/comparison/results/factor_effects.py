@@ -65,6 +65,7 @@ class FactorEffect:
         versus: the difference, its interval and its verdict.
         improving: whether some trainings of either side were still improving when they ended: part
             of the effect may be the length of training.
+        guessing: whether some networks of either side are not shown to be better than a guess.
         macs: by what share the first side costs more MACs than the second.
     """
 
@@ -73,6 +74,7 @@ class FactorEffect:
     changes: tuple[Change, ...]
     versus: Versus
     improving: bool
+    guessing: bool
     macs: float
 
     @property
@@ -93,7 +95,7 @@ def factor_effects(
     """Effects of all factors and arms, adjusted together; none without factors.
 
     Arms that are not in every cell under a matching are left out, as are questions of which a
-    training has not completed.
+    training has not completed, or all networks guess.
 
     Args:
         arms: all arms of all cells.
@@ -115,11 +117,18 @@ def factor_effects(
             versus = difference_of(sides[0], sides[1], "", sign, bounds)
             if question == "interaction":
                 versus = _doubled(versus)
-            improving = any(arm.row and arm.row.undertrained for arm in (*first, *second))
-            macs = fmean(a.entry.cost.macs for a in first) / fmean(
-                a.entry.cost.macs for a in second
+            trained = (*first, *second)
+            guesses = [arm.chance is not None and not arm.chance.beaten for arm in trained]
+            if all(guesses):
+                continue  # what networks that guess differ by says nothing
+            improving = any(arm.row and arm.row.undertrained for arm in trained)
+            first_macs, second_macs = (
+                fmean(arm.entry.cost.macs for arm in side) for side in (first, second)
             )
-            effects.append(FactorEffect(question, matching, changes, versus, improving, macs - 1))
+            over = first_macs / second_macs - 1
+            effects.append(
+                FactorEffect(question, matching, changes, versus, improving, any(guesses), over)
+            )
     names = [(f"{index}", effect.versus) for index, effect in enumerate(effects)]
     adjusted, _ = adjust(names, level)
     return tuple(replace(e, versus=versus) for e, versus in zip(effects, adjusted, strict=True))

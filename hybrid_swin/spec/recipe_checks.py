@@ -6,6 +6,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 
+_FEW_STEPS = 4  # an epoch; fewer are hardly meant
+
 
 def check_fit(variant: Variant, recipe: Recipe) -> None:
     """Raise InputError where the recipe cannot train this network as it says.
@@ -43,6 +45,11 @@ def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
         notes.append(
             f"recipe.batch_size {batch} is more than the {images} images of an epoch: each epoch "
             "is one step"
+        )
+    elif images is not None and batch * _FEW_STEPS > images:
+        notes.append(
+            f"recipe.batch_size {batch} makes few steps of the {images} images of an epoch: "
+            f"{-(-images // batch)}"
         )
     warmed = [recipe for recipe in recipes if "warmup_epochs" not in recipe.unused]
     if not warmed:

@@ -124,9 +124,11 @@ def summary(comparison: Comparison) -> str:
         mine = [c for c in comparison.published if c.verdict == verdict]
         if mine:
             names = list(dict.fromkeys(_name(judged) for judged in mine))
+            reasons = list(dict.fromkeys(judged.why for judged in mine if judged.why))
+            since = f", since {listed(reasons[:2])}" if reasons else ""
             clauses.append(
                 f"{len(mine)} {one if len(mine) == 1 else several} "
-                f"({listed(names[:NAMED])}{more(names)})"
+                f"({listed(names[:NAMED])}{more(names)}){since}"
             )
     count = len(comparison.published)
     if count == 1:

@@ -227,6 +227,7 @@ class Mutations:
             "export": ["export", self.run, "--format", "nothing"],
             "cost": ["cost", "swin_t"],
             "blocks": ["blocks"],
+            "papers": ["papers"],
         }[name]
         plain = self.study if name != "compare" else self.comparison
         given = [value]
@@ -254,6 +255,7 @@ class Mutations:
             self._options = [
                 (name, action)
                 for name, command in COMMANDS.items()
+                if name != "work"  # it waits for a study that has not begun
                 for action in command.parser(name)._actions
                 if not {"--help", "--print-config"} & set(action.option_strings)
             ]

@@ -35,7 +35,7 @@ def test_fields_are_changed_by_our_names_and_by_timms():
         ("none.yaml", {}, "variant file 'none.yaml' cannot be read"),
         (small(), {"num_class": 3}, "unknown argument 'num_class'; did you mean 'num_classes'"),
         (small(), {"drop_path": 0.1}, "did you mean 'drop_path_rate'.* takes .*, window_size$"),
-        (small(), {"xyz": 1}, "'xyz'; .* checkpoint_path, .* drop_path_rate, .* global_pool, "),
+        (small(), {"xyz": 1}, "'xyz'; .* drop_path_rate, .* global_pool, "),
         (small(), {"num_classes": "3"}, "num_classes must be a whole number"),
         (small(), {"img_size": 8, "image_size": 6}, "img_size and image_size mean the same"),
         (small(), {"drop_path_rate": 1.0}, "drop_path_rate must be"),

@@ -25,6 +25,7 @@ OTHERS = {
     "cli/cost/command.py": "variants that `cost --save` writes",
     "cli/inspect/command.py": "the index of a folder of inspections",
     "reporting/wandb/inspection.py": "a folder of inspections",
+    "cli/papers.py": "the head of a paper's config, which is bundled",
     "cli/inspect/target.py": "a checkpoint, for its hash",
     "reporting/wandb/mirror.py": "the list of what the mirror has written",
     "execution/bounded_log.py": "logs",

@@ -72,7 +72,7 @@ def test_a_config_that_is_not_there_is_refused(name, message):
     with pytest.raises(InputError) as error:
         read_config(name)
     assert message in str(error.value)
-    listed = "(configs: digits, images)" in str(error.value)
+    listed = "(configs: digits, everything, images)" in str(error.value)
     assert listed is message.startswith("there is no")
 
 
@@ -80,7 +80,7 @@ def test_bundled_configs_of_the_wanted_kind_come_first_and_alone_are_listed():
     assert find_config("digits", "compare").parts[-2:] == ("compare", "digits.yaml")
     assert find_config("digits", "search").parts[-2:] == ("search", "digits.yaml")
     assert find_config("swin_t", "search").parts[-2:] == ("variants", "swin_t.yaml")
-    with pytest.raises(InputError, match=r"\(configs: digits, reach, reach_margin\)"):
+    with pytest.raises(InputError, match=r"\(configs: digits, halves, reach, reach_margin\)"):
         find_config("nothing", "compare")
 
 

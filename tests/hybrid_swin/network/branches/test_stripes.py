@@ -105,7 +105,7 @@ def test_a_stripe_that_covers_the_map_is_plain_attention():
     assert {identity(f"width={s}") for s in (7, 8, 12)} == {"stripes(width=7)"}
     assert [identity(f"width={s}") for s in (2, 4)] == ["stripes", "stripes(width=4)"]
     nothing = "attention=false;positions=false"
-    assert identity(f"{nothing};width=4") == f"stripes({nothing})"
+    assert identity(f"{nothing};width=4") == "linear(attention=false;depthwise=false)"
 
 
 def test_what_it_costs():

@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.classifier import Classifier, balanced_weights
+from hybrid_swin.training.classifier import Classifier
 from hybrid_swin.training.fit import fit
+from hybrid_swin.training.loss import balanced_weights
 from hybrid_swin.training.optimization import learning_rate
 from hybrid_swin.training.quiet import quiet
 

@@ -18,8 +18,9 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.classifier import Classifier, balanced_weights, classification_loss
+from hybrid_swin.training.classifier import Classifier
 from hybrid_swin.training.fit import evaluate, fit, load_classifier
+from hybrid_swin.training.loss import balanced_weights, classification_loss
 
 SEED, PEAK = 3, 3e-3
 OPTIONS = {

@@ -21,7 +21,7 @@ from hybrid_swin.training.augmentations import rand_augment
 from hybrid_swin.training.augmentations.color_jitter import ColorJitter
 from hybrid_swin.training.augmentations.random_erasing import RandomErasing
 from hybrid_swin.training.augmentations.random_resized_crop import RandomResizedCrop, draw_boxes
-from hybrid_swin.training.classifier import classification_loss
+from hybrid_swin.training.loss import classification_loss
 from hybrid_swin.training.mixing import draw_mix, mixed
 
 TIMM = json.loads((Path(__file__).parents[2] / "golden" / "timm_augmentations.json").read_text())

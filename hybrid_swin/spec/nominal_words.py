@@ -172,7 +172,7 @@ def _covering(part: Part, key: str, grid: Grid) -> Part:
 def _without_attention(part: Part, grid: Grid) -> Part:
     """What is left of a branch: named `linear` if that is ``v + depthwise3x3(v)``, or v alone."""
     convolves = part.kwargs.get(_CONVOLUTIONS[part.name], True)
-    if convolves and part.name == "routing":  # 5 x 5, without v
+    if convolves and part.name == "routing":  # 5 x 5
         return Part("routing", (("attention", False),))
     if convolves and part.name == "stripes":
         part = _covering(part, "width", grid)

@@ -28,8 +28,8 @@ class Routing(Branch):
     attention. The scale is the authors': C, not D.
 
     ``depthwise`` and ``attention`` are the controls that tell its two halves apart: without the
-    convolution it is attention alone; without the attention it is a convolution between two linear
-    layers, and queries and keys are not computed.
+    convolution it is attention alone; without the attention (its map is the identity) it is
+    ``v + depthwise5x5(v)`` between two linear layers, and queries and keys are not computed.
 
     Regions have ⌈H/S⌉ x ⌈W/S⌉ tokens; a smaller map has fewer. Where they do not divide the map,
     the last ones are filled up by padding, which counts in no mean and which nothing attends to.
@@ -69,16 +69,10 @@ class Routing(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend to chosen regions. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        qkv: Tensor = self.qkv(x)
-        v = qkv[..., -x.shape[-1] :]
-        if value_gate is not None:
-            v = v * value_gate[:, None, None]
-        local = None if self.dwconv is None else convolve(self.dwconv, v)
-        if not self.attention:
-            return v if local is None else local
-        q, k, _ = qkv.chunk(3, dim=-1)
-        mixed = self._attend(q, k, v)
-        return mixed if local is None else mixed + local
+        parts = self.qkv(x).chunk(3 if self.attention else 1, dim=-1)
+        v = parts[-1] if value_gate is None else parts[-1] * value_gate[:, None, None, :]
+        out = self._attend(parts[0], parts[1], v) if self.attention else v
+        return out if self.dwconv is None else out + convolve(self.dwconv, v)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention of each region to those chosen for it; all maps are (B, H, W, C)."""

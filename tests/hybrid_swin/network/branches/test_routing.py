@@ -111,8 +111,9 @@ def test_controls_leave_a_half_each():
         f"{layer}.{kind}" for layer in ("qkv", "dwconv", "proj") for kind in ("weight", "bias")
     }
     assert conv.qkv.weight.shape == (DIM, DIM)
-    values = conv.qkv(x).permute(0, 3, 1, 2)
-    torch.testing.assert_close(conv(x), conv.proj(conv.dwconv(values).permute(0, 2, 3, 1)))
+    values = conv.qkv(x)
+    local = conv.dwconv(values.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    torch.testing.assert_close(conv(x), conv.proj(values + local))
     assert reach(conv, x) == {(i, j) for i in (3, 4, 5) for j in (3, 4, 5)}
     both = build(attention=False, depthwise=False)
     torch.testing.assert_close(both(x), both.proj(both.qkv(x)))

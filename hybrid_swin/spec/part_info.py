@@ -40,10 +40,13 @@ GATES = "none", "se", "eca", "grn"  # behind any fusion: `network.output_gates`
 TABLES: dict[str, KindTable] = {
     "branch": KindTable(
         "network/branches",
-        ("Branch", "WindowAttention"),
+        ("Branch", "WindowAttention", "ConvolvedAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
         ("gates_values", "has_windows", "limits"),
-        {"WindowAttention": "network/branches/_window_attention.py"},
+        {
+            "WindowAttention": "network/branches/_window_attention.py",
+            "ConvolvedAttention": "network/branches/_convolved_attention.py",
+        },
         (Option("window_size", Sides),),
         "has_windows",
     ),

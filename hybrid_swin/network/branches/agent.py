@@ -1,19 +1,18 @@
 """`agent`: a few agent tokens read the whole map, and every token reads the agents."""
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
-from hybrid_swin.network.branches import Branch
+from hybrid_swin.cost import Cost, Grid, Window
 from hybrid_swin.network.branches import _dot_attention as dot_attention
-from hybrid_swin.network.layers import convolve, depthwise_conv
+from hybrid_swin.network.branches._convolved_attention import ConvolvedAttention
 from hybrid_swin.network.tracing import made_like, sides
 
 
-class Agent(Branch):
+class Agent(ConvolvedAttention):
     """Agent attention: ``softmax(q Aᵀ / sqrt(D)) softmax(A kᵀ / sqrt(D)) v + depthwise3x3(v)``.
 
     The agents A are the means of q over a grid of ``agents`` x ``agents`` parts of the map, whose
@@ -21,9 +20,7 @@ class Agent(Branch):
     fewer tokens has as many agents as tokens. Both softmaxes are taken for each head, over the
     whole map.
 
-    ``depthwise`` and ``attention`` are the controls that tell its two halves apart: without the
-    convolution it is agent attention alone; without the attention (its map is the identity) it is
-    ``v + depthwise3x3(v)`` between two linear layers, and queries and keys are not computed.
+    ``depthwise`` and ``attention`` switch its two halves off: see `ConvolvedAttention`.
 
     Agent-Swin-T has 3, 4 and 7 agents a side in its first three stages, over whole maps, and plain
     windows in the last. The biases that it adds to both products are left out: they have a value
@@ -39,8 +36,6 @@ class Agent(Branch):
     https://arxiv.org/abs/2312.08874
     """
 
-    gates_values = True
-
     def __init__(
         self,
         dim: int,
@@ -48,26 +43,14 @@ class Agent(Branch):
         window_size: Window,
         grid_size: Grid,
         agents: Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14] = 7,
-        depthwise: bool = True,
-        attention: bool = True,
+        **halves: Any,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+        super().__init__(dim, num_heads, window_size, grid_size, **halves)
         self.agents = agents
-        self.attention = attention
-        self.qkv = nn.Linear(dim, 3 * dim if attention else dim)
-        self.dwconv = depthwise_conv(dim, 3, bias=True) if depthwise else None
-        self.proj = nn.Linear(dim, dim)
 
-    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
-        """Attend by agents. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        parts = self.qkv(x).chunk(3 if self.attention else 1, dim=-1)
-        v = parts[-1] if value_gate is None else parts[-1] * value_gate[:, None, None]
-        out = self._attend(parts[0], parts[1], v) if self.attention else v
-        return out if self.dwconv is None else out + convolve(self.dwconv, v)
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Agents gather values, then tokens gather from the agents."""
+    def attend(self, qk: Tensor, v: Tensor) -> Tensor:
+        """Agents gather values, then tokens gather from the agents. -> (B, H, W, C)."""
+        q, k = qk.chunk(2, dim=-1)
         a_BKMD, q_BKND, k_BKND, v_BKND = (
             dot_attention.heads(part.flatten(1, 2), self.num_heads)
             for part in (region_means(q, self.agents), q, k, v)
@@ -77,28 +60,14 @@ class Agent(Branch):
         return torch.unflatten(out_BKND.transpose(1, 2).flatten(2), 1, v.shape[1:3])
 
     @classmethod
-    def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        agents: int = 7,
-        depthwise: bool = True,
-        attention: bool = True,
-    ) -> Cost:
-        """4C² + 14C parameters in full; less for each half that is switched off."""
+    def attention_cost(cls, dim: int, num_heads: int, grid_size: Grid, agents: int = 7) -> Cost:
+        """The means, and attention to and from the agents."""
         tokens = grid_size[0] * grid_size[1]
-        total = linear(tokens, dim, 3 * dim if attention else dim) + linear(tokens, dim, dim)
-        if depthwise:
-            total += _depthwise(tokens, dim, 3)
-        if attention:
-            rows, columns = (min(side, agents) for side in grid_size)
-            total += Cost(0, tokens * rows * dim, rows * grid_size[1] * dim)
-            total += Cost(0, rows * columns * grid_size[1] * dim, rows * columns * dim)
-            total += dot_attention.cost(rows * columns, tokens, dim, num_heads)
-            total += dot_attention.cost(tokens, rows * columns, dim, num_heads)
-        return total
+        rows, columns = (min(side, agents) for side in grid_size)
+        means = Cost(0, tokens * rows * dim, rows * grid_size[1] * dim)
+        means += Cost(0, rows * columns * grid_size[1] * dim, rows * columns * dim)
+        gathering = dot_attention.cost(rows * columns, tokens, dim, num_heads)
+        return means + gathering + dot_attention.cost(tokens, rows * columns, dim, num_heads)
 
 
 def region_means(x_BHWC: Tensor, most: int) -> Tensor:
@@ -125,6 +94,3 @@ def averaging(side: int, parts: int, like: Tensor) -> Tensor:
     place = torch.arange(side, device=like.device)
     inside = (place >= part * side // parts) & (place * parts < (part + 1) * side)
     return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)
-
-
-_depthwise = depthwise  # the option of the same name hides it inside the class

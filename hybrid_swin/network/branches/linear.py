@@ -1,17 +1,16 @@
 """`linear`: attention without softmax, whose cost grows with the map, not with its square."""
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
-from hybrid_swin.network.branches import Branch
+from hybrid_swin.cost import Cost, Grid, Window
 from hybrid_swin.network.branches import _channel_attention as channel_attention
 from hybrid_swin.network.branches import _dot_attention as dot_attention
-from hybrid_swin.network.layers import convolve, depthwise_conv
+from hybrid_swin.network.branches._convolved_attention import ConvolvedAttention
 from hybrid_swin.network.tracing import made_like, sides
 
 _POWER = 3  # of the focused function, in all networks of its authors
@@ -19,7 +18,7 @@ _EPSILON = 1e-6  # as in both sources
 _BASE = 10_000  # of the frequencies of rotary positions
 
 
-class LinearAttention(Branch):
+class LinearAttention(ConvolvedAttention):
     """Linear attention with a depthwise convolution: ``φ(q) (φ(k)ᵀ v) / norm + depthwise3x3(v)``.
 
     For each head ``norm = φ(q) Σ_n φ(k_n)ᵀ``. Every token attends to the whole map, never to
@@ -36,9 +35,7 @@ class LinearAttention(Branch):
     are. Any map has its own angles; nothing is stored. Without it an output is a mean of values;
     with it weights may be negative, and exceed 1 where φ(q) and φ(k) have little in common.
 
-    ``depthwise`` and ``attention`` are the controls that tell its two halves apart: without the
-    convolution it is linear attention alone; without the attention (its map is the identity) it is
-    ``v + depthwise3x3(v)`` between two linear layers, and queries and keys are not computed.
+    ``depthwise`` and ``attention`` switch its two halves off: see `ConvolvedAttention`.
 
     FLatten-Swin-T has whole maps in its first two stages and plain windows in the others; its
     convolution is 5 x 5 and shared by all heads, its q and k are divided by learned scales, and k
@@ -54,8 +51,6 @@ class LinearAttention(Branch):
     2024, https://arxiv.org/abs/2405.16605
     """
 
-    gates_values = True
-
     def __init__(
         self,
         dim: int,
@@ -64,34 +59,20 @@ class LinearAttention(Branch):
         grid_size: Grid,
         feature: Literal["elu", "focused"] = "elu",
         rotary: bool = False,
-        depthwise: bool = True,
-        attention: bool = True,
+        **halves: Any,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+        super().__init__(dim, num_heads, window_size, grid_size, **halves)
         self.feature = feature
         self.rotary = rotary
-        self.attention = attention
-        self.widths = [2 * dim, dim] if attention else [dim]  # q and k together, v
-        self.qkv = nn.Linear(dim, sum(self.widths))
-        self.dwconv = depthwise_conv(dim, 3, bias=True) if depthwise else None
-        self.proj = nn.Linear(dim, dim)
 
-    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
-        """Attend to all tokens. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        parts = self.qkv(x).split(self.widths, dim=-1)
-        v = parts[-1] if value_gate is None else parts[-1] * value_gate[:, None, None]
-        out = self._attend(parts[0], v) if self.attention else v
-        return out if self.dwconv is None else out + convolve(self.dwconv, v)
-
-    def _attend(self, qk: Tensor, v: Tensor) -> Tensor:
+    def attend(self, qk: Tensor, v: Tensor) -> Tensor:
         """Linear attention, in float32 at least: sums over a map overflow half precision.
 
-        Queries and keys come side by side, (B, H, W, 2C): φ of both at once takes less time.
+        φ of queries and keys at once takes less time.
         """
         if v.dtype in (torch.float16, torch.bfloat16):
             with torch.autocast(v.device.type, enabled=False):
-                return self._attend(qk.float(), v.float()).to(v.dtype)
+                return self.attend(qk.float(), v.float()).to(v.dtype)
         q, k = self._positive(torch.unflatten(qk, -1, (2, -1))).unbind(dim=-2)
         q_BKND, k_BKND, v_BKND = (self._heads(part) for part in (q, k, v))
         norm_BKN1 = q_BKND @ k_BKND.mean(dim=-2, keepdim=True).transpose(-2, -1)
@@ -113,26 +94,18 @@ class LinearAttention(Branch):
         return dot_attention.heads(x.flatten(1, 2), self.num_heads)
 
     @classmethod
-    def cost(
+    def attention_cost(
         cls,
         dim: int,
         num_heads: int,
-        window_size: Window,
         grid_size: Grid,
         feature: Literal["elu", "focused"] = "elu",
         rotary: bool = False,
-        depthwise: bool = True,
-        attention: bool = True,
     ) -> Cost:
-        """4C² + 14C parameters in full; less for each half that is switched off."""
+        """Two products, and the norm."""
         tokens = grid_size[0] * grid_size[1]
-        total = linear(tokens, dim, 3 * dim if attention else dim) + linear(tokens, dim, dim)
-        if depthwise:
-            total += _depthwise(tokens, dim, 3)
-        if attention:
-            norm = Cost(0, tokens * dim, tokens * num_heads)
-            total += channel_attention.cost(tokens, dim, num_heads) + norm
-        return total
+        norm = Cost(0, tokens * dim, tokens * num_heads)
+        return channel_attention.cost(tokens, dim, num_heads) + norm
 
 
 def rotated(x_BHWC: Tensor) -> Tensor:
@@ -154,6 +127,3 @@ def rotated(x_BHWC: Tensor) -> Tensor:
     cos, sin = angle_HWP.cos(), angle_HWP.sin()
     turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
     return torch.cat([turned.flatten(-2), x_BHWC[..., 4 * count :]], dim=-1)
-
-
-_depthwise = depthwise  # the option of the same name hides it inside the class

@@ -1,23 +1,20 @@
 """`routing`: each region of the map attends to the few regions that suit it best."""
 
 from contextlib import nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
+from hybrid_swin.cost import Cost, Grid, Window
 from hybrid_swin.network import windows
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.layers import convolve, depthwise_conv
+from hybrid_swin.network.branches._convolved_attention import ConvolvedAttention
 from hybrid_swin.network.tracing import is_unfused, made_like, sides
 from hybrid_swin.spec.window_rules import RegionLayout, lay_regions
 
-_KERNEL = 5
 
-
-class Routing(Branch):
+class Routing(ConvolvedAttention):
     """Bi-level routing attention (BiFormer): coarse attention chooses regions for the fine.
 
     The map is cut into S x S regions, ``regions`` = S. Of each region the mean query and the mean
@@ -27,9 +24,7 @@ class Routing(Branch):
     what is nearly equal another precision may choose otherwise. With k of all regions it is global
     attention. The scale is the authors': C, not D.
 
-    ``depthwise`` and ``attention`` are the controls that tell its two halves apart: without the
-    convolution it is attention alone; without the attention (its map is the identity) it is
-    ``v + depthwise5x5(v)`` between two linear layers, and queries and keys are not computed.
+    ``depthwise`` and ``attention`` switch its two halves off: see `ConvolvedAttention`.
 
     Regions have ⌈H/S⌉ x ⌈W/S⌉ tokens; a smaller map has fewer. Where they do not divide the map,
     the last ones are filled up by padding, which counts in no mean and which nothing attends to.
@@ -44,7 +39,7 @@ class Routing(Branch):
     https://arxiv.org/abs/2303.08810 (``bra_legacy.py`` in the authors' code)
     """
 
-    gates_values = True
+    kernel = 5
     chooses = True
     limits: ClassVar = {"regions": (1, 65536), "topk": (1, 65536)}
 
@@ -56,26 +51,14 @@ class Routing(Branch):
         grid_size: Grid,
         regions: int = 7,
         topk: int = 4,
-        depthwise: bool = True,
-        attention: bool = True,
+        **halves: Any,
     ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
+        super().__init__(dim, num_heads, window_size, grid_size, **halves)
         self.regions, self.topk = regions, topk
-        self.attention = attention
-        self.qkv = nn.Linear(dim, 3 * dim if attention else dim)
-        self.dwconv = depthwise_conv(dim, _KERNEL, bias=True) if depthwise else None
-        self.proj = nn.Linear(dim, dim)
 
-    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
-        """Attend to chosen regions. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        parts = self.qkv(x).chunk(3 if self.attention else 1, dim=-1)
-        v = parts[-1] if value_gate is None else parts[-1] * value_gate[:, None, None, :]
-        out = self._attend(parts[0], parts[1], v) if self.attention else v
-        return out if self.dwconv is None else out + convolve(self.dwconv, v)
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention of each region to those chosen for it; all maps are (B, H, W, C)."""
+    def attend(self, qk: Tensor, v: Tensor) -> Tensor:
+        """Attention of each region to those chosen for it. -> (B, H, W, C)."""
+        q, k = qk.chunk(2, dim=-1)
         size = sides(q)
         laid = lay_regions(size, self.regions)
         fill = (0, 0, 0, laid.padded[1] - size[1], 0, laid.padded[0] - size[0])
@@ -100,24 +83,11 @@ class Routing(Branch):
         return windows.merge(out_BRNC, laid.region, laid.padded)[:, : size[0], : size[1]]
 
     @classmethod
-    def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        regions: int = 7,
-        topk: int = 4,
-        depthwise: bool = True,
-        attention: bool = True,
+    def attention_cost(
+        cls, dim: int, num_heads: int, grid_size: Grid, regions: int = 7, topk: int = 4
     ) -> Cost:
-        """Regions that are filled up cost their full size in the attention alone."""
-        tokens, laid = grid_size[0] * grid_size[1], lay_regions(grid_size, regions)
-        total = linear(tokens, dim, 3 * dim if attention else dim) + linear(tokens, dim, dim)
-        if depthwise:
-            total += _depthwise(tokens, dim, _KERNEL)
-        if not attention:
-            return total
+        """Regions that are filled up cost their full size."""
+        laid, total = lay_regions(grid_size, regions), Cost()
         filled, chosen = laid.padded[0] * laid.padded[1], min(topk, laid.total)
         if chosen < laid.total:
             total += Cost(0, laid.total**2 * dim, laid.total**2)
@@ -177,6 +147,3 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dim: int) -
         mask = mask.expand(*shape[:2], -1, -1, -1).flatten(0, 1)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=dim**-0.5)
     return out.view(shape)
-
-
-_depthwise = depthwise  # the option of the same name hides it inside the class

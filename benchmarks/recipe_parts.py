@@ -44,7 +44,7 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.classifier import classification_loss
+from hybrid_swin.training.loss import classification_loss
 from hybrid_swin.training.hardware import device_name
 from hybrid_swin.training.optimization import make_optimizer
 from hybrid_swin.training.train_images import TrainImages

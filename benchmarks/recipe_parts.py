@@ -44,8 +44,8 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.loss import classification_loss
 from hybrid_swin.training.hardware import device_name
+from hybrid_swin.training.loss import classification_loss
 from hybrid_swin.training.optimization import make_optimizer
 from hybrid_swin.training.train_images import TrainImages
 from search.space.space import Space

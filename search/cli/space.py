@@ -15,13 +15,14 @@ from search.settings.study import StudySettings
 from search.settings.unused_plugins import unused_plugins
 from search.space.budget import limits, matching, over
 from search.space.choices import Choice, Range, Tie
-from search.space.combinations import Candidate, Number, SubSpace
+from search.space.combinations import Candidate, Number
 from search.space.extremes import settings_text, short
 from search.space.space import Space
 from search.space.survey import Share, Survey, survey
 from search.space.templates import Template
 from search.study.candidates import checked_candidates
 
+_LIMITS = {"parameters": "parameters", "macs": "MACs"}
 _IDLE = "idle values counted one parameter at a time, orders of branches one word at a time"
 
 
@@ -170,12 +171,13 @@ def _sentences(overview: Survey) -> Iterator[tuple[str, str]]:
         nothing = overview.nothing(part)
         if part is networks or nothing.count:
             why = f": {part.refusal.partition(';')[0]}" if part.refusal else ""
-            yield f"no {part.kind.removesuffix('s')}", _share_text(nothing, part.kind) + why
+            yield "impossible", _share_text(nothing, part.kind) + why
     if overview.unmade:
-        yield "never made", f"a network with {_listed(overview.unmade)}{_how(networks, 'drawn')}"
+        drawn = "" if networks.exact else " that was drawn"
+        yield "", f"every network with {_listed(overview.unmade)}{drawn}"
     if overview.limits:
-        most = ", ".join(f"{value:,} {name}" for name, value in overview.limits.items())
-        yield "within budget", f"{_share_text(overview.fitting, networks.kind)} keep {most}"
+        most = " and ".join(f"{v:,} {_LIMITS[name]}" for name, v in overview.limits.items())
+        yield "within budget", f"{_share_text(overview.fitting, networks.kind)}: at most {most}"
     for heading, candidate in (
         ("lowest cost", overview.cheapest),
         ("highest cost", overview.dearest),
@@ -192,16 +194,13 @@ def _sentences(overview: Survey) -> Iterator[tuple[str, str]]:
         yield heading, costs + dear + ("" if networks.exact else " (found by descent)")
         if networks.parameters:
             yield "", settings_text(candidate.params, networks.parameters)
+    descent = "" if networks.exact else " (none found by descent)"
     for name, values in overview.never.items():
-        yield "never fits", f"{name} with {_listed(values)}{_how(networks, 'found by descent')}"
+        yield "never fits", f"{name} with {_listed(values)}{descent}"
 
 
 def _listed(values: Mapping[str, list[Any]]) -> str:
     return ", ".join(f"{path}={short(v)}" for path, some in values.items() for v in some)
-
-
-def _how(networks: SubSpace, sought: str) -> str:
-    return "" if networks.exact else f" (none {sought})"
 
 
 def _distinct(overview: Survey) -> str:

@@ -92,8 +92,8 @@ def test_the_default_study(shown):
     said = shown()
     assert "combinations 100 = 50 networks x 2 recipes" in said
     assert "candidates 100 distinct, all counted" in said
-    assert "no network none of 50 networks" in said
-    assert "32 of 50 networks keep 90,000 parameters, 1,500,000 macs" in said
+    assert "impossible none of 50 networks" in said
+    assert "32 of 50 networks: at most 90,000 parameters and 1,500,000 MACs" in said
     assert "tie 2 x stages.0.width" in said
 
 
@@ -152,7 +152,7 @@ def test_a_large_space_is_drawn_from(config, told, shown):
     said = shown(path, "--samples", "60", columns=120)
     assert "combinations 4,816" in said
     assert "idle values counted one parameter at a time" in said
-    assert "of 60 networks drawn at random keep 12,000 parameters" in said
+    assert "of 60 networks drawn at random: at most 12,000 parameters" in said
     assert "(found by descent)" in said
     found = told(path, "--samples", "60")
     assert abs(found["candidates"]["value"] - 3612) < 4 * found["candidates"]["standard_error"]
@@ -314,9 +314,9 @@ def test_where_the_first_network_cannot_be_matched_the_others_are_told(config, s
     assert told(path)["candidates"]["value"] == 6
     assert told(path)["never_made"] == {"stages.0.blocks.0": ["w_msa"]}
     text = shown(path)
-    assert "no network 25.0%, 1 of 4 networks: 'w_msa 2x16' cannot have 30,000 macs" in text
-    assert "never made a network with stages.0.blocks.0=w_msa lowest cost" in text
-    assert "no recipe" not in text
+    assert "impossible 25.0%, 1 of 4 networks: 'w_msa 2x16' cannot have 30,000 macs" in text
+    assert "every network with stages.0.blocks.0=w_msa lowest cost" in text
+    assert "of 2 recipes" not in text
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hybrid_swin.spec.run_reference import names_run, run_folder, run_variant
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import given_path
 
+OF_WORDS = "swin_t"  # the network that a block word is put into
 _VARIANTS = ".yaml", ".yml"
 _WEIGHTS = ".ckpt", ".safetensors", ".pth", ".pt", ".bin", ".index.json"
 _LOCAL = "local-dir:"  # as timm marks a folder
@@ -40,6 +41,12 @@ def resolve_variant(source: str | Path | Variant) -> Variant:
     from hybrid_swin.interop.trained import load_variant  # torch, which names and words do without
 
     return load_variant(path)
+
+
+def is_block_word(source: str) -> bool:
+    """Whether `resolve_variant` takes it for a block word, which stands for a Swin-T of it."""
+    named = source in published.names() or source.endswith(_VARIANTS)
+    return not named and trained_path(source) is None
 
 
 def trained_path(source: str | Path | Variant) -> Path | None:
@@ -108,7 +115,7 @@ def _no_such_path(given: str, path: Path) -> InputError:
 
 def _with_word(word: str) -> Variant:
     """Swin-T with a word for its blocks."""
-    swin_t = published.published("swin_t")
+    swin_t = published.published(OF_WORDS)
     try:
         return replace(swin_t, stages=tuple(replace(s, blocks=(word,)) for s in swin_t.stages))
     except InputError:

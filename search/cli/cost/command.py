@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
+from hybrid_swin.interop.variant_sources import OF_WORDS, is_block_word
 from hybrid_swin.system.answer import print_json, print_text
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
@@ -179,6 +180,9 @@ def _remarks(costs: Answer) -> Iterator[str]:
     sizes = {"x".join(map(str, row.variant.image_size)) for row in rows}
     image = f"one {sizes.pop()} image" if len(sizes) == 1 else "one image of each one's size"
     yield f"MACs and activations for {image}, matrix products and convolutions only."
+    if words := [row for row in rows if is_block_word(row.name)]:
+        swin_t = f"{OF_WORDS}, {words[0].variant.num_classes:,} classes"
+        yield f"{few(row.name for row in words)}: as all blocks of a Swin-T ({swin_t})."
     if question.match is None:
         if len(rows) > 1:
             yield f"Percent: above {rows[0].name}."

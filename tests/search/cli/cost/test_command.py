@@ -49,6 +49,7 @@ def test_costs_stand_side_by_side(capsys):
     assert lines[2].split()[:5] == ["swin_s", "49,606,258", "+75.4%", "8,740,875,264", "+94.6%"]
     assert "w_msa+mdta:gate" in lines[3]
     assert "one 224x224 image" in out
+    assert "\nw_msa+mdta:gate: as all blocks of a Swin-T (swin_t, 1,000 classes)." in out
     assert "Percent: above swin_t." in out
 
 

@@ -18,6 +18,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import message_of
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, Part, arguments_of, gate_of, own_window
+from hybrid_swin.spec.branch_shapes import check_branch
 from hybrid_swin.spec.stems import conv_layers
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
 from hybrid_swin.spec.window_rules import Window as Window
@@ -130,6 +131,7 @@ class BranchCost:
         return cost + layer_norm(dim) if self.normed else cost
 
     def _cost(self, dim: int, num_heads: int, grid_size: Grid) -> Cost:
+        check_branch(self.part, dim, num_heads, "its block")
         with blame_plugin(self.part, self.window_size):
             cost: Cost = self._class.cost(
                 dim, num_heads, self.window_size, grid_size, **self._options

@@ -4,21 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
-from typing import NamedTuple
 
-from hybrid_swin.spec import registry
+from hybrid_swin.spec.branch_shapes import Shape, fits, is_particular
 from hybrid_swin.spec.variant import Variant
 
 HEAD_DIM_STEP = 8  # channels: what fused attention kernels want a head to be a multiple of
 MOST_SCALE = 16  # a stage is made at most so many times wider or narrower
 _HEAD_DIM_RANGE = 1.5  # and its heads at most so many times
-
-
-class Shape(NamedTuple):
-    """Width and heads of one stage."""
-
-    width: int
-    num_heads: int
 
 
 def shapes_of(variant: Variant) -> tuple[Shape, ...]:
@@ -34,11 +26,13 @@ def shapes_near(variant: Variant, index: int, scale: float, count: int) -> list[
     """
     stage = variant.stages[index]
     head_dim = stage.width / stage.num_heads
-    dims, least_heads = _head_dims(head_dim), _least_heads(variant, index)
+    dims = _head_dims(head_dim)
+    words = [word for word in {*variant.block_words[index]} if is_particular(word)]
 
     def possible() -> Iterator[Shape]:
         for width in _multiples(stage.width, scale):
-            heads = [width // d for d in dims if width % d == 0 and width // d >= least_heads]
+            heads = [width // d for d in dims if width % d == 0]
+            heads = [n for n in heads if all(fits(word, width, n) for word in words)]
             if stage.num_heads in heads:
                 yield Shape(width, stage.num_heads)
             elif heads:
@@ -65,14 +59,3 @@ def _head_dims(head_dim: float) -> Sequence[int]:
     least, most = head_dim / _HEAD_DIM_RANGE, head_dim * _HEAD_DIM_RANGE
     dims = range(math.ceil(least / step) * step, int(most) + 1, step)
     return dims or [max(step, round(head_dim / step) * step)]
-
-
-def _least_heads(variant: Variant, index: int) -> int:
-    """The heads that the stage's fusions want: one per branch, or one at all."""
-    return max(
-        len(word.branches)
-        if word.fusion
-        and registry.describe("fusion", word.fusion.name).constants.get("heads_per_branch")
-        else 1
-        for word in variant.block_words[index]
-    )

@@ -18,8 +18,9 @@ from hybrid_swin.cost import (
     mlps_cost,
     stem_cost,
 )
-from hybrid_swin.cost.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
+from hybrid_swin.cost.stage_shapes import MOST_SCALE, shapes_near, shapes_of
 from hybrid_swin.errors import InputError, quote, unknown
+from hybrid_swin.spec.branch_shapes import Shape
 from hybrid_swin.spec.values import Range
 from hybrid_swin.spec.variant import Variant
 

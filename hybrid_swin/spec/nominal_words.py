@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import (
     LAYING,
@@ -20,6 +19,7 @@ from hybrid_swin.spec.block_words import (
     Part,
     window_layout,
 )
+from hybrid_swin.spec.branch_shapes import gated_branch, share_heads
 from hybrid_swin.spec.own_windows import bare_parts, candidate_windows, own_window_on_map
 from hybrid_swin.spec.window_rules import (
     Grid,
@@ -232,23 +232,8 @@ def _split_on_map(branches: Sequence[Part], fusion: Part, num_heads: int) -> Blo
 
 def _pads(word: BlockWord, grid: Grid, window_size: Window) -> bool:
     """Whether the attention of a `cross` pads the map, or may, being a plug-in's."""
-    described = [registry.describe("branch", part.name) for part in word.branches]
-    last = max(i for i, entry in enumerate(described) if entry.constants.get("gates_values"))
-    part = word.branches[last]
-    if described[last].plugin_hash:
+    part = word.branches[gated_branch(word)]
+    if registry.plugin_hash("branch", part.name):
         return True
     masked = part.kwargs.get("mask_padding") or part.name not in WINDOWED
     return not masked and window_layout(part, grid, window_size).padded != grid
-
-
-def share_heads(num_heads: int, branches: int, ratio: str) -> list[int]:
-    """Whole heads for each branch, at least one, as near to the ratio as whole heads allow."""
-    shares = [1] * branches if ratio == "equal" else [int(share) for share in ratio.split("-")]
-    if num_heads < branches:
-        raise InputError(f"split: num_heads {num_heads} is too few for {branches} branches")
-    heads = [1] * branches
-    for _ in range(num_heads - branches):
-        # The next head goes to the branch that is furthest behind its share (then to the first).
-        behind = [heads[i] / shares[i] for i in range(branches)]
-        heads[behind.index(min(behind))] += 1
-    return heads

@@ -42,7 +42,7 @@ TABLES: dict[str, KindTable] = {
         "network/branches",
         ("Branch", "WindowAttention", "ConvolvedAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
-        ("gates_values", "has_windows", "limits"),
+        ("gates_values", "has_windows", "limits", "min_width", "divides_heads"),
         {
             "WindowAttention": "network/branches/_window_attention.py",
             "ConvolvedAttention": "network/branches/_convolved_attention.py",

@@ -5,7 +5,6 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.spec.values import (
     check_choice,
@@ -118,21 +117,3 @@ def read_stage(value: Any, where: str) -> Stage:
         except InputError as error:
             raise InputError(f"{where}.blocks: {error}") from None
     return stage
-
-
-def check_heads(stage: Stage, word: BlockWord, where: str) -> None:
-    """Raise InputError where a fusion wants a head a branch, or heads that it can halve."""
-    if word.fusion is None:
-        return
-    constants = registry.describe("fusion", word.fusion.name).constants
-    if constants.get("heads_per_branch") and stage.num_heads < len(word.branches):
-        raise InputError(
-            f"{where}: '{word}' gives each branch whole heads, so num_heads "
-            f"{stage.num_heads} is too few for {len(word.branches)} branches"
-        )
-    if constants.get("halves_heads") and stage.width // stage.num_heads % 2:
-        raise InputError(
-            f"{where}: '{word}' gives each head half its channels, and width {stage.width} with "
-            f"num_heads {stage.num_heads} has {stage.width // stage.num_heads} a head; choose "
-            "width and num_heads such that it is even"
-        )

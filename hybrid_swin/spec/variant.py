@@ -17,10 +17,11 @@ from hybrid_swin.spec.block_words import (
     parse,
     with_registers,
 )
+from hybrid_swin.spec.branch_shapes import check_shapes
 from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.spec.own_windows import with_own_windows
 from hybrid_swin.spec.part_info import digest
-from hybrid_swin.spec.stage import Stage, check_heads, read_stage
+from hybrid_swin.spec.stage import Stage, read_stage
 from hybrid_swin.spec.stems import Stem, check_stem
 from hybrid_swin.spec.values import (
     Range,
@@ -114,8 +115,8 @@ class Variant:
                     f"stages.{index}: mlp_ratio {self.mlp_ratio:g} leaves no hidden channel of "
                     f"width {stage.width}; choose at least {1 / stage.width:.2g}"
                 )
-            for word in words:
-                check_heads(stage, word, f"stages.{index}")
+            for word in dict.fromkeys(words):
+                check_shapes(word, stage.width, stage.num_heads, f"stages.{index}")
 
     def _check_grids(self) -> None:
         if max(self.image_size) < self.patch_size:

@@ -35,6 +35,12 @@ class Branch(nn.Module):
     """The least and the most of options that are numbers. Stated in the class's own body as well;
     words with others are refused before anything is built."""
 
+    min_width: ClassVar[int] = 1
+    """The channels that it needs at least. Stated in the class's own body as well."""
+
+    divides_heads: ClassVar[tuple[str, ...]] = ()
+    """Options that are to divide its heads, or 0 for a number of its own. Stated likewise."""
+
     has_projection: ClassVar[bool] = True
     """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""
 

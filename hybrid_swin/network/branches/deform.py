@@ -2,14 +2,13 @@
 
 import math
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, depthwise, layer_norm, linear
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.layers import convolve
 from hybrid_swin.network.resizing import offsets as rows_of
@@ -47,6 +46,8 @@ class Deform(Branch):
     """
 
     gates_values = True
+    divides_heads = ("groups",)
+    limits: ClassVar = {"groups": (0, 65536), "offset_range": (0.001, 64)}
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Deform(Branch):
         super().__init__()
         self.num_heads, self.stride, self.nominal = num_heads, stride, grid_size
         self.groups = _groups(num_heads, groups)
-        self.offset_range = _checked(offset_range)
+        self.offset_range = offset_range
         self.q = nn.Linear(dim, dim)
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
@@ -172,7 +173,6 @@ class Deform(Branch):
         offset_range: float = 2.0,
     ) -> Cost:
         """Reading between tokens counts nothing: it is neither a product nor a convolution."""
-        _checked(offset_range)
         tokens, count = grid_size[0] * grid_size[1], _groups(num_heads, groups)
         places, own = -(-grid_size[0] // stride) * -(-grid_size[1] // stride), dim // count
         total = linear(tokens, dim, dim) + linear(places, dim, 2 * dim) + linear(tokens, dim, dim)
@@ -277,20 +277,4 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
 
 def _groups(num_heads: int, groups: int) -> int:
     """How many groups of heads have offsets of their own."""
-    if groups == 0:
-        return num_heads // math.gcd(num_heads, 4)
-    if groups < 0 or num_heads % groups:
-        raise InputError(
-            f"deform: option groups={groups} does not divide {num_heads} heads; give a divisor, or "
-            "0 for groups of four heads"
-        )
-    return groups
-
-
-def _checked(offset_range: float) -> float:
-    if not 0 < offset_range <= 64:
-        raise InputError(
-            f"deform: offset_range must be above 0 and at most 64; got {offset_range}; for places "
-            "that stay give offsets=fixed"
-        )
-    return offset_range
+    return groups or num_heads // math.gcd(num_heads, 4)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.layers import convolve, depthwise_conv
 
@@ -24,11 +23,13 @@ class InceptionDW(Branch):
     paper the norm stands behind the convolutions, here in front, and there is no LayerScale.
     InceptionNeXt-A has ``kernel=9;reduction=4``.
 
-    Needs 4 channels. Parameters C² + C + g(2k + 12); MACs NC² + Ng(2k + 9) for N tokens. Zero
+    Parameters C² + C + g(2k + 12); MACs NC² + Ng(2k + 9) for N tokens. Zero
     padding.
 
     Source: InceptionNeXt: When Inception Meets ConvNeXt, 2023, https://arxiv.org/abs/2303.16900
     """
+
+    min_width = 4  # of its parts, each at least one channel
 
     def __init__(
         self,
@@ -77,8 +78,4 @@ def _kernels(kernel: int) -> tuple[Grid, Grid, Grid]:
 
 def _group(dim: int, reduction: int) -> int:
     """Channels of each convolution."""
-    if dim < 4:
-        raise InputError(
-            f"inception_dw: {dim} channels are too few for its four parts; give it at least 4"
-        )
     return max(1, dim // reduction)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hybrid_swin.cost import BranchCost, Cost, Grid, Window, blame_plugin
 from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.spec.block_words import Part, arguments_of
+from hybrid_swin.spec.branch_shapes import check_branch
 from hybrid_swin.spec.registry import load
 
 CostMaker = BranchCost  # its name for fusions of others
@@ -35,6 +36,7 @@ class BranchMaker(NamedTuple):
     def __call__(self, dim: int, num_heads: int) -> Branch:
         """The branch, behind a norm of its own where it has one."""
         cls = load("branch", self.part.name)
+        check_branch(self.part, dim, num_heads, "its block")
         sizes = dim, num_heads, self.window_size, self.grid_size
         with blame_plugin(self.part, self.window_size):
             branch: Branch = cls(*sizes, **arguments_of("branch", self.part))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import BranchCost, Cost, Grid, linear
 from hybrid_swin.network.fusions import BranchMaker, Fusion
-from hybrid_swin.spec.nominal_words import share_heads
+from hybrid_swin.spec.branch_shapes import share_heads
 
 
 class Split(Fusion):

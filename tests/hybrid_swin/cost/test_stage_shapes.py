@@ -1,6 +1,7 @@
 import pytest
 
-from hybrid_swin.cost.stage_shapes import Shape, shapes_near
+from hybrid_swin.cost.stage_shapes import shapes_near
+from hybrid_swin.spec.branch_shapes import Shape
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional as F
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.deform import Deform, _stretch, read
 from hybrid_swin.network.branches.pooled import Pooled
 from hybrid_swin.spec.stage import Stage
@@ -159,13 +158,3 @@ def test_dat_t_costs_nearly_what_is_published():
     widths = (96, 2, 3, windows), (192, 2, 6, windows), (384, 6, 12, deform), (768, 2, 24, deform)
     cost = count_cost(Variant(stages=[Stage(*stage) for stage in widths]))
     assert (round(cost.parameters / 1e6, 1), round(cost.macs / 1e9, 2)) == (28.3, 4.56)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"groups": 3}, "does not divide 4 heads"), ({"offset_range": 0.0}, "give offsets=fixed")],
-)
-def test_numbers_that_cannot_be_are_refused(options, message):
-    for make in (Deform, Deform.cost):
-        with pytest.raises(InputError, match=message):
-            make(DIM, HEADS, 4, (4, 5), **options)

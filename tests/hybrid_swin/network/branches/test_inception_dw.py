@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.branches.inception_dw import InceptionDW
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -58,12 +57,6 @@ def test_it_reaches_far_along_each_axis_and_leaves_most_channels_as_they_are():
     cross = {(6, at) for at in line} | {(at, 6) for at in line}
     square = {(row, column) for row in near for column in near}
     assert {tuple(at) for at in changed[0].any(-1).nonzero().tolist()} == cross | square
-
-
-def test_a_width_without_four_parts_is_refused_alike_by_both():
-    for make in (InceptionDW, InceptionDW.cost):
-        with pytest.raises(InputError, match=r"3 channels are too few .* at least 4"):
-            make(3, 1, 7, (6, 5))
 
 
 def test_what_it_costs():

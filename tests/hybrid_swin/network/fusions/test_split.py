@@ -4,7 +4,7 @@ import torch
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec.block_words import parse
-from hybrid_swin.spec.nominal_words import share_heads
+from hybrid_swin.spec.branch_shapes import share_heads
 
 GRID = (5, 4)
 

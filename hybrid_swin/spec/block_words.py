@@ -187,11 +187,6 @@ def _check_scale(options: Mapping[str, Any], word: str) -> None:
     side = options.get(PRETRAINED)
     if not isinstance(side, int) or side == 0:
         return
-    if side < 0:
-        raise InputError(
-            f"block word {word!r}: option {PRETRAINED}={side} is not possible; give the tokens a "
-            "side of the windows of the first training, or 0 for the window's own"
-        )
     if options.get("bias") != "continuous":
         raise InputError(
             f"block word {word!r}: {PRETRAINED}={side} scales a continuous position bias; add "

@@ -133,7 +133,8 @@ def spell(value: Any) -> str:
     if isinstance(value, Sides):
         return spell_size(window_of(value))
     if isinstance(value, tuple):
-        return "-".join(str(int(x)) if x == int(x) else str(x) for x in value)
+        ends = (int(x) if isinstance(x, float) and x.is_integer() else x for x in value)
+        return "-".join(map(str, ends))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -62,6 +62,7 @@ TABLES: dict[str, KindTable] = {
             "per_branch",
             "heads_per_branch",
             "halves_heads",
+            "limits",
             "needs_value_gate",
         ),
         common=(Option("gate", None, GATES, "none"),),

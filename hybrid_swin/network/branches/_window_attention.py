@@ -58,7 +58,7 @@ class WindowAttention(Branch):
 
     gates_values = True
     has_windows = True
-    limits: ClassVar = {"registers": (0, 1000)}
+    limits: ClassVar = {"registers": (0, 1000), "pretrained_window_size": (0, 65536)}
     layout: ClassVar[Literal["windows", "shifted", "strided"]]
     shift_rule: Shift = "none"
     roll_rule: Roll = "padded"

@@ -3,7 +3,7 @@
 To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Fusion``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import ClassVar, NamedTuple, cast
@@ -63,6 +63,8 @@ class Fusion(nn.Module):
     """Whether each branch needs at least one attention head of its own."""
     halves_heads: ClassVar[bool] = False
     """Whether heads get half their channels, which must then be even in number."""
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """The least and the most of options that are numbers; words with others are refused."""
     needs_value_gate: ClassVar[bool] = False
     """Whether one branch's values must be such that they can be gated."""
 

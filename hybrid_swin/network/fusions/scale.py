@@ -1,6 +1,7 @@
 """`scale`: the branches added, each channel of each weighed by a learned number."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class Scale(Fusion):
     """
 
     symmetric = True
+    limits: ClassVar = {"init": (-1000, 1000)}
 
     def __init__(
         self, dim: int, num_heads: int, makers: Sequence[BranchMaker], init: float = 1.0

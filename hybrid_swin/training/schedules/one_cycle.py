@@ -23,14 +23,14 @@ class OneCycle(Schedule):
 
     Args:
         pct_start: share of the steps that rise.
-        div_factor: the peak over the first rate.
-        final_div_factor: the first rate over the last.
+        div_factor: the peak over the first rate, which is not above it.
+        final_div_factor: the first rate over the last, likewise.
     """
 
     limits: ClassVar[Limits] = {
         "pct_start": (0, 0.99999),
-        "div_factor": (1e-3, 1e9),
-        "final_div_factor": (1e-3, 1e9),
+        "div_factor": (1, 1e9),
+        "final_div_factor": (1, 1e9),
     }
     unused = ("warmup_epochs", "warmup_learning_rate", "min_learning_rate")
 

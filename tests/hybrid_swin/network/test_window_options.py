@@ -212,7 +212,7 @@ def test_the_window_of_the_first_training_is_part_of_an_identity_where_it_is_ano
     [
         ("w_msa(pretrained_window_size=8)", "scales a continuous position bias; add bias=cont"),
         ("sw_msa(bias=table;pretrained_window_size=8)", "scales a continuous position bias"),
-        ("w_msa(bias=continuous;pretrained_window_size=-1)", "=-1 is not possible; give the tok"),
+        ("w_msa(bias=continuous;pretrained_window_size=-1)", "=-1 is not possible; give a whole"),
         ("grid(bias=continuous;pretrained_window_size=7.5)", "give a whole number"),
     ],
 )

@@ -21,11 +21,11 @@ class InputError(ValueError):
         super().__init__(one_line(message))
 
 
-def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
-    """The error for a name that does not exist, with the nearest one that does."""
+def unknown(kind: str, name: object, allowed: Iterable[str], meant: str = "") -> InputError:
+    """The error for a name that does not exist: what it means, or the nearest one that does."""
     known = sorted(allowed)
     listed = f"({_plural(kind)}: {', '.join(known) or 'none'})"
-    return InputError(f"unknown {kind} {name!r}{did_you_mean(name, known)} {listed}")
+    return InputError(f"unknown {kind} {name!r}{meant or did_you_mean(name, known)} {listed}")
 
 
 def did_you_mean(name: object, allowed: Iterable[str]) -> str:
@@ -43,6 +43,11 @@ def quote(value: object, most: int = 60) -> str:
     text = repr(value)
     half = (most - 5) // 2
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
+
+
+def with_article(noun: str) -> str:
+    """A noun behind ``a`` or ``an``."""
+    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"
 
 
 def few(items: Iterable[str], most: int = 3) -> str:

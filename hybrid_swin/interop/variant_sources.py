@@ -125,5 +125,6 @@ def _with_word(word: str) -> Variant:
         if meant := meant_by(word):
             raise InputError(f"unknown variant {word!r}{meant}") from None
         if word.isidentifier():
-            raise unknown("variant or branch", word, [*published.names(), *branches]) from None
+            known = [*published.names(), *branches]
+            raise unknown("variant or branch", word, known, registry.elsewhere(word)) from None
         raise

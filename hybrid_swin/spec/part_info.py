@@ -27,6 +27,7 @@ class KindTable:
     """Where a kind lives and what its classes look like."""
 
     folder: str
+    place: str  # where a word of it is written
     bases: tuple[str, ...]
     contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
     constants: tuple[str, ...] = ()  # class attributes that validation reads
@@ -37,9 +38,10 @@ class KindTable:
 
 GATES = "none", "se", "eca", "grn"  # behind any fusion: `network.output_gates`
 
-TABLES: dict[str, KindTable] = {
+TABLES: dict[PartKind, KindTable] = {
     "branch": KindTable(
         "network/branches",
+        "a block word, as in w_msa+{}",
         ("Branch", "WindowAttention", "ConvolvedAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
         ("gates_values", "has_windows", "limits", "min_width", "divides_heads"),
@@ -52,6 +54,7 @@ TABLES: dict[str, KindTable] = {
     ),
     "fusion": KindTable(
         "network/fusions",
+        "a block word, as in w_msa+mdta:{}",
         ("Fusion",),
         ("dim", "num_heads", "makers"),
         (
@@ -67,15 +70,27 @@ TABLES: dict[str, KindTable] = {
         ),
         common=(Option("gate", None, GATES, "none"),),
     ),
-    "data source": KindTable("data/sources", ("Source",), ()),
-    "inspection": KindTable("inspection/methods", ("Inspection",), (), ("needs_labels",)),
+    "data source": KindTable("data/sources", "data.source", ("Source",), ()),
+    "inspection": KindTable(
+        "inspection/methods", "inspect --only", ("Inspection",), (), ("needs_labels",)
+    ),
     "augmentation": KindTable(
-        "training/augmentations", ("Augmentation",), (), ("limits", "needs_values")
+        "training/augmentations",
+        "recipe.augmentations",
+        ("Augmentation",),
+        (),
+        ("limits", "needs_values"),
     ),
     "optimizer": KindTable(
-        "training/optimizers", ("OptimizerFactory",), (), ("limits", "unused", "needs_torch")
+        "training/optimizers",
+        "recipe.optimizer",
+        ("OptimizerFactory",),
+        (),
+        ("limits", "unused", "needs_torch"),
     ),
-    "schedule": KindTable("training/schedules", ("Schedule",), (), ("limits", "unused")),
+    "schedule": KindTable(
+        "training/schedules", "recipe.schedule", ("Schedule",), (), ("limits", "unused")
+    ),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()
@@ -141,7 +156,7 @@ class PartInfo:
         return {k: tuple(v) if isinstance(v, list) else v for k, v in typed.items()}
 
 
-def classes_in(file: Path, kind: str) -> list[ast.ClassDef]:
+def classes_in(file: Path, kind: PartKind) -> list[ast.ClassDef]:
     """The classes in a file that derive directly from the base of a kind."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, unknown, with_article
 from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
@@ -42,8 +42,16 @@ def describe(kind: PartKind, name: str) -> PartInfo:
     """What is known of a part without importing it. Raises InputError for an unknown name."""
     known = isinstance(name, str) and (name in _built_in(kind) or (kind, name) in _plugins)
     if not known:
-        raise unknown(kind, name, names(kind))
+        raise unknown(kind, name, names(kind), elsewhere(name))
     return _describe(kind, name)
+
+
+def elsewhere(name: object) -> str:
+    """The end of a message that says where a name belongs, if a part has it; empty if none has."""
+    for kind, table in TABLES.items():
+        if name in names(kind):
+            return f": it is {with_article(kind)}, named in {table.place.format(name)}"
+    return ""
 
 
 @cache

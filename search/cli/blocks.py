@@ -1,18 +1,21 @@
 """What there is to build with, and whether a user's own part keeps the contract."""
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, unknown, with_article
 from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.options import spell
 from hybrid_swin.spec.registry import PartInfo, PartKind
 from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.program import door
 from search.cli.options import BlocksOptions
 
 _KINDS: tuple[tuple[PartKind, str], ...] = (
@@ -32,32 +35,51 @@ _KINDS: tuple[tuple[PartKind, str], ...] = (
     ("schedule", "Schedules of the learning rate: recipe.schedule"),
 )
 
-_CHECKED_BY = {
-    "data source": "a data source is checked by `run --dry-run`",
-    "inspection": "an inspection is checked by `inspect --plugin FILE --only NAME`",
-    **dict.fromkeys(
-        ("augmentation", "optimizer", "schedule"), "a part of a recipe is checked by a training"
-    ),
+# The command that uses a part next, behind the door's name; it checks what has no contract tests.
+_NEXT: dict[PartKind, str] = {
+    "branch": "cost w_msa+{name}{plugin}",
+    "fusion": "cost w_msa+mdta:{name}{plugin}",
+    "data source": "run --data.source {name}{plugin} --dry-run",
+    "inspection": "inspect swin_t --data noise --only {name}{plugin}",
+    "augmentation": "run --recipe.augmentations '[{name}]'{plugin} --dry-run",
+    "optimizer": "run --recipe.optimizer {name}{plugin} --dry-run",
+    "schedule": "run --recipe.schedule {name}{plugin} --dry-run",
 }
+_HAVE_TESTS: tuple[PartKind, ...] = ("branch", "fusion")
 
 
 def run(options: BlocksOptions) -> int:
-    """List all parts, or check the user's own. Returns the exit code."""
+    """List all parts or those named, or check them. Returns the exit code."""
     as_json = options.format == "json"
+    own = [registry.add_plugin(plugin) for plugin in options.plugin]
     if options.check:
-        return check_plugins(options.plugin, as_json)
-    for plugin in options.plugin:
-        registry.add_plugin(plugin)
+        named = [part for name in options.names for part in _parts_called(name)]
+        return check_parts([*own, *named], as_json)
+    names = options.names or None
+    parts = _all_parts() if names is None else [p for name in names for p in _parts_called(name)]
     if as_json:
-        print_json({"parts": _parts()})
+        print_json({"parts": _for_programs(parts)})
     else:
-        print_catalogue()
+        print_catalogue(parts, named=names is not None)
     return 0
 
 
-def _parts() -> list[dict[str, Any]]:
-    """All parts with their options, for programs."""
-    entries = [registry.describe(kind, name) for kind, _ in _KINDS for name in registry.names(kind)]
+def _all_parts() -> list[PartInfo]:
+    return [registry.describe(kind, name) for kind, _ in _KINDS for name in registry.names(kind)]
+
+
+def _parts_called(name: str) -> list[PartInfo]:
+    """The parts of a name, such as the branch and the schedule ``linear``.
+
+    Raises InputError if there are none.
+    """
+    parts = _all_parts()
+    if name not in {part.name for part in parts}:
+        raise unknown("part", name, {part.name for part in parts})
+    return [part for part in parts if part.name == name]
+
+
+def _for_programs(parts: Sequence[PartInfo]) -> list[dict[str, Any]]:
     return [
         {
             "kind": entry.kind,
@@ -74,44 +96,61 @@ def _parts() -> list[dict[str, Any]]:
                 for option in entry.options.values()
             ],
         }
-        for entry in entries
+        for entry in parts
     ]
 
 
-def print_catalogue() -> None:
-    """List all parts with their options."""
+def print_catalogue(parts: Sequence[PartInfo], named: bool = False) -> None:
+    """List parts with their options; of those that the user named, say what to do next."""
     console = Console()
     for kind, title in _KINDS:
+        of_kind = [part for part in parts if part.kind == kind]
+        if not of_kind:
+            continue
         table = Table(
             title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
         )
         for heading in ("name", "what it is", "options"):
             table.add_column(heading, header_style="dim")
-        for name in registry.names(kind):
-            entry = registry.describe(kind, name)
+        for entry in of_kind:
             own = " (plug-in)" if entry.plugin_hash else ""
-            table.add_row(name + own, entry.summary, _options(entry))
+            table.add_row(entry.name + own, entry.summary, _options(entry))
         console.print(table)
+        for entry in of_kind if named else ():
+            console.say(f"next: {_next_command(entry)}", style="dim")
         console.print()
-    console.print(
-        "A word: conv(kernel=7)+w_msa:gate. Where no fusion is named, branches are summed.",
-        highlight=False,
-    )
+    if not named:
+        console.print(
+            "A word: conv(kernel=7)+w_msa:gate. Where no fusion is named, branches are summed.",
+            highlight=False,
+        )
 
 
-def check_plugins(plugins: Sequence[str], as_json: bool = False) -> int:
-    """Run the contract tests on a user's own parts. Returns 0 where all hold, else 1."""
-    if not plugins:
-        raise InputError("--check tests plug-ins; name at least one with --plugin FILE")
-    entries = [registry.add_plugin(plugin) for plugin in plugins]
-    checked: list[dict[str, Any]] = []
-    for entry in entries:
-        if entry.kind in _CHECKED_BY:
-            raise InputError(
-                f"{entry.file.name}: only branches and fusions have contract tests; "
-                f"{_CHECKED_BY[entry.kind]}"
-            )
-        checked.append({"kind": entry.kind, "name": entry.name, "checks": _check(entry, Console())})
+def _next_command(part: PartInfo) -> str:
+    here, file = Path.cwd(), part.file
+    given = file.relative_to(here) if file.is_relative_to(here) else file
+    plugin = f" --plugin {shlex.quote(str(given))}" if part.plugin_hash else ""
+    return f"{door()} {_NEXT[part.kind].format(name=part.name, plugin=plugin)}"
+
+
+def check_parts(parts: Sequence[PartInfo], as_json: bool = False) -> int:
+    """Run the contract tests on branches and fusions. Returns 0 where all hold, else 1.
+
+    Raises InputError for no parts, and for a part that has no such tests.
+    """
+    if not parts:
+        raise InputError("--check tests a part; give its name, or your own file by --plugin FILE")
+    tested = [part for part in parts if part.kind in _HAVE_TESTS]
+    for part in parts:
+        if part.name in {one.name for one in tested}:
+            continue
+        raise InputError(
+            f"{part.name} is {with_article(part.kind)}, and only branches and fusions have "
+            f"contract tests; a training checks it: {_next_command(part)}"
+        )
+    checked: list[dict[str, Any]] = [
+        {"kind": part.kind, "name": part.name, "checks": _check(part, Console())} for part in tested
+    ]
     if as_json:
         print_json({"checked": checked})
     return 0 if all(check["holds"] for part in checked for check in part["checks"]) else 1

@@ -156,7 +156,10 @@ COMMANDS = {
         "draw a study's figures again", FiguresOptions, "search.cli.figures:run", "study"
     ),
     "blocks": Command(
-        "list branches and fusions; check your own", BlocksOptions, "search.cli.blocks:run"
+        "list branches and other parts; check your own",
+        BlocksOptions,
+        "search.cli.blocks:run",
+        "names",
     ),
     "cost": Command(
         "what variants cost", Question, "search.cli.cost.command:print_costs", "variants"

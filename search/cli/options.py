@@ -200,14 +200,21 @@ class AttributionOptions(CodeOptions, JsonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class BlocksOptions(JsonOptions):
-    """List branches, fusions and data sources with their options, yours too; check your own.
+    """List branches, fusions and all other parts with their options, yours too; check them.
 
     Args:
+        names: of parts to be shown; all of them if left out.
         plugin: a file with a part of your own, such as a branch, a data source or an optimizer; may
             be given again.
-        check: run the contract tests on the plug-ins.
+        check: run the contract tests on these plug-ins and names.
+
+    Examples:
+      python search.py blocks
+      python search.py blocks rand_augment
+      python search.py blocks --plugin my_branch.py --check
     """
 
+    names: tuple[str, ...] = ()
     plugin: tuple[str, ...] = ()
     check: bool = False
 

@@ -288,3 +288,17 @@ def test_a_file_that_fails_on_import_says_why(write_plugin, line, message):
         with pytest.raises(InputError, match=f"'average.py' fails on import: {message}"):
             registry.load("branch", "average")
     assert not [name for name in sys.modules if name.startswith("hybrid_swin_plugins.average")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "place"),
+    [
+        ("branch", "lion", "an optimizer, named in recipe.optimizer "),
+        ("optimizer", "w_msa", r"a branch, named in a block word, as in w_msa\+w_msa "),
+        ("branch", "gate", r"a fusion, named in a block word, as in w_msa\+mdta:gate "),
+        ("schedule", "rand_augment", "an augmentation, named in recipe.augmentations "),
+    ],
+)
+def test_a_name_of_another_kind_is_told_where_it_belongs(kind, name, place):
+    with pytest.raises(InputError, match=f"unknown {kind} '{name}': it is {place}"):
+        registry.describe(kind, name)

@@ -4,7 +4,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
-from search.cli.blocks import check_plugins
+from search.cli.blocks import check_parts
 from search.cli.main import main
 
 THREE = '''
@@ -55,6 +55,31 @@ def test_all_parts_are_listed_with_their_options(write_plugin, capsys):
     assert "depthwise=true; attention=true" in out
     assert "path=required" in out
     assert "average (plug-in)" in out and "Mean [of] the map." in out and "rate=0.5" in out
+
+
+def check_plugins(paths):
+    return check_parts([registry.add_plugin(path) for path in paths])
+
+
+def test_parts_that_are_named_say_what_to_do_next(write_plugin, capsys):
+    assert main(["blocks", "rand_augment", "linear"]) == 0
+    out = capsys.readouterr().out
+    assert "next: python search.py run --recipe.augmentations '[rand_augment]' --dry-run" in out
+    assert "next: python search.py cost w_msa+linear\n" in out
+    assert "next: python search.py run --recipe.schedule linear --dry-run" in out
+    assert "w_msa " not in out
+    path = write_plugin("average")
+    assert main(["blocks", "average", "--plugin", str(path)]) == 0
+    assert f"next: python search.py cost w_msa+average --plugin {path}" in capsys.readouterr().out
+    assert main(["blocks", "rand_augmnet"]) == 2
+    assert "unknown part 'rand_augmnet'; did you mean 'rand_augment'?" in capsys.readouterr().err
+
+
+def test_a_part_of_a_recipe_is_checked_by_a_training(capsys):
+    assert main(["blocks", "--check", "lion"]) == 2
+    said = capsys.readouterr().err
+    assert "lion is an optimizer, and only branches and fusions have contract tests; a " in said
+    assert "training checks it: python search.py run --recipe.optimizer lion --dry-run" in said
 
 
 def test_a_good_branch_keeps_the_contract(write_plugin, capsys):
@@ -127,8 +152,8 @@ def test_a_branch_that_takes_square_windows_only_is_told(write_plugin, capsys):
     assert "it may take one number only: choose windows of equal sides, or let it" in told
 
 
-def test_only_plugins_can_be_checked(write_plugin):
-    with pytest.raises(InputError, match="name at least one with --plugin FILE"):
+def test_only_branches_and_fusions_can_be_checked(write_plugin):
+    with pytest.raises(InputError, match="give its name, or your own file by --plugin FILE"):
         check_plugins([])
     source = write_plugin(
         "noise", 'class Noise(Source):\n    """Noise."""\n    def __init__(self): pass\n'

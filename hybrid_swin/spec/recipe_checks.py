@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.augmentation_checks import check_augmentations
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 
@@ -12,8 +13,9 @@ _FEW_STEPS = 4  # an epoch; fewer are hardly meant
 def check_fit(variant: Variant, recipe: Recipe) -> None:
     """Raise InputError where the recipe cannot train this network as it says.
 
-    A random shift must leave something of the image, and the warm-up must end with the training;
-    the default warm-up may be longer than a very short training, which then is all warm-up.
+    A random shift or crop must leave something of the image, and the warm-up must end with the
+    training; the default warm-up may be longer than a very short training, which then is all
+    warm-up.
     """
     side = min(variant.image_size)
     if recipe.shift >= side:
@@ -26,6 +28,7 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
             f"recipe.test_image_size {recipe.test_image_size} is the side of a square, and "
             f"image_size {list(variant.image_size)} is none; leave it out"
         )
+    check_augmentations(variant, recipe)
     most = max(recipe.epochs, Recipe.warmup_epochs)
     if recipe.warmup_epochs > most and "warmup_epochs" not in recipe.unused:
         raise InputError(

@@ -22,6 +22,8 @@ from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import find_checkpoint, weights_hash
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.spec.augmentation_checks import augmentation_notes
+from hybrid_swin.spec.idle_fields import idle_fields
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recipe_checks import check_fit, fit_notes
@@ -80,7 +82,12 @@ def fit(options: FitOptions) -> int:
     datamodule = _data_for(recipe, data, variant, options.seed)
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
-    for note in (*fit_notes([recipe], images), *notes_at_test_size(variant, [recipe])):
+    for note in (
+        *idle_fields([variant]),
+        *fit_notes([recipe], images),
+        *augmentation_notes(variant, [recipe]),
+        *notes_at_test_size(variant, [recipe]),
+    ):
         say(f"note: {note}")
     try:
         result = training.fit(

@@ -11,6 +11,8 @@ from hybrid_swin.interop.weights.report import WeightReport
 from hybrid_swin.interop.weights.source.files import find_checkpoint, init_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
+from hybrid_swin.spec.augmentation_checks import augmentation_notes
+from hybrid_swin.spec.idle_fields import idle_fields
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.comparison.design.claims import check_claims
@@ -110,16 +112,22 @@ def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
 
 
 def notes_of(plan: ComparisonPlan) -> list[str]:
-    """Which plug-ins no arm uses, and what an image costs at each size of tests, a sentence each.
+    """What no arm uses, what is hardly meant, and what an image costs at each size of tests.
 
-    The costs are those of the first arm that is tested at a size.
+    A sentence each. The costs are those of the first arm that is tested at a size.
     """
+    idle = idle_fields(entry.variant for entry in plan.entries)
+    overdone = (augmentation_notes(entry.variant, entry.recipes[:1]) for entry in plan.entries)
     of_size: dict[int | None, list[str]] = {}
     for entry in plan.entries:
         recipe = entry.recipes[0]
         if recipe.test_image_size not in of_size:
             of_size[recipe.test_image_size] = notes_at_test_size(entry.variant, [recipe])
-    return [*unused_plugins(plan.settings), *(note for notes in of_size.values() for note in notes)]
+    return [
+        *unused_plugins(plan.settings),
+        *idle,
+        *dict.fromkeys(note for notes in (*overdone, *of_size.values()) for note in notes),
+    ]
 
 
 def say_notes(plan: ComparisonPlan, console: Console) -> None:

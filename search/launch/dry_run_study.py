@@ -106,7 +106,7 @@ def _plan(
     """What can be told without a pilot."""
     draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
     sampler, why = prepared.sampler
-    notes = [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]
+    notes = [*without_effect(settings, candidates.epochs, sampler), *prepared.hardly_meant]
     return {
         "kind": "study",
         "name": settings.name,

@@ -4,22 +4,19 @@ import itertools
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
-from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.recipe_checks import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings
+from search.launch.hardly_meant import hardly_meant, some_candidates
 from search.launch.hours.time_plan import of_hours
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import say_opening, training_words
@@ -49,7 +46,6 @@ from search.study.sampling.study import OptunaStudy
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
-_DRAWS_OF_RECIPES = 50
 
 
 @dataclass(frozen=True)
@@ -78,23 +74,12 @@ class PreparedStudy(Prepared):
         )
 
     @property
-    def recipe_notes(self) -> list[str]:
-        """What recipes of this study ask for that is hardly meant, as far as draws show it."""
-        variant, _ = self.space.resolve(self.space.default())
-        recipes = some_recipes(self.space, self.settings.seed)
+    def hardly_meant(self) -> list[str]:
+        """What networks and recipes ask for that is, as far as draws show it."""
         images = self.settings.data.epoch_images or (
             len(self.data.splits.train) if self.data else None
         )
-        return fit_notes(recipes, images) + notes_at_test_size(variant, recipes)
-
-
-def some_recipes(space: Space, seed: int) -> list[Recipe]:
-    """The first recipe of a space, and others as far as draws show them."""
-    recipes = [space.resolve(space.default())[1]]
-    for params in itertools.islice(sample_params(space, seed), _DRAWS_OF_RECIPES):
-        with suppress(InputError):  # of a network that cannot be
-            recipes.append(space.resolve(params)[1])
-    return recipes
+        return hardly_meant(self.space, self.candidates, self.settings.seed, images)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -137,7 +122,8 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     variant, _ = space.resolve(space.default())
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([settings.data.class_path], settings.path)
-    data = read_images(settings, settings.data, variant, some_recipes(space, settings.seed))
+    recipes = [recipe for _, recipe in some_candidates(space, settings.seed)]
+    data = read_images(settings, settings.data, variant, recipes)
     if data is not None:
         _check_image_rungs(settings, data)
     measure = "latency" in settings.objective.against
@@ -205,7 +191,7 @@ def launch_study(
             console.say(f"sampler {sampler}: {why}")
         if not settings.trials:
             session.say("trials 0: nothing is searched; the baselines alone are trained")
-        for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
+        for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.hardly_meant]:
             session.say(note)
         about_images = about_data(prepared.data)
         given.say(imported, console)

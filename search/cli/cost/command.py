@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.variant_sources import OF_WORDS, is_block_word
+from hybrid_swin.spec.idle_fields import idle_fields
 from hybrid_swin.system.answer import print_json, print_text
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
@@ -183,6 +184,8 @@ def _remarks(costs: Answer) -> Iterator[str]:
     if words := [row for row in rows if is_block_word(row.name)]:
         swin_t = f"{OF_WORDS}, {words[0].variant.num_classes:,} classes"
         yield f"{few(row.name for row in words)}: as all blocks of a Swin-T ({swin_t})."
+    for row in rows:
+        yield from (f"{row.name}: {note}." for note in idle_fields([row.variant]))
     if question.match is None:
         if len(rows) > 1:
             yield f"Percent: above {rows[0].name}."

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
@@ -53,7 +54,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     images = [data["independent"]["test"] for data in prepared.data.values() if data]
     grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = questions_of(plan)
-    short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
+    short = sorted({r.epochs for e in plan.entries for r in e.recipes if _leaves_open(r)})
     notes = notes_of(plan)
     if short:
         note = (
@@ -87,6 +88,11 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         "seconds": seconds,
         "resolution": resolution,
     }
+
+
+def _leaves_open(recipe: Recipe) -> bool:
+    """Whether it will not be told that training had ended, neither by its curve nor by its rule."""
+    return recipe.epochs < FEWEST_EPOCHS and not 0 < recipe.early_stopping < recipe.epochs
 
 
 def _arm(entry: PlannedArm) -> dict[str, Any]:

@@ -14,6 +14,7 @@ def undertrained(
     monitor: str,
     mode: Literal["min", "max"],
     items: int,
+    patience: int = 0,
 ) -> bool | None:
     """Was the run still improving, beyond the noise, when its training ended?
 
@@ -27,14 +28,21 @@ def undertrained(
     A learning rate that decays to nothing flattens every curve: "no" does not say that more epochs
     would not help, "yes" does say so.
 
+    With ``patience``, a training whose best epoch came so many epochs before its last had ended by
+    the rule of its recipe's ``early_stopping``: "no", after however few epochs.
+
     Returns:
         None if fewer than 5 epochs (or a reading that is not finite) leave it open.
     """
     curve = np.array([epoch[monitor] for epoch in history if monitor in epoch], dtype=float)
+    sign = 1.0 if mode == "max" else -1.0
+    if patience and np.isfinite(curve).any():
+        best = int(np.nanargmax(sign * curve))
+        if len(curve) - 1 - best >= patience:
+            return False
     k = max(2, round(len(curve) / 5))
     if len(curve) < FEWEST_EPOCHS or not np.isfinite(curve[-2 * k :]).all():
         return None
-    sign = 1.0 if mode == "max" else -1.0
     before, last = curve[-2 * k : -k], curve[-k:]
     gain = sign * float(last.mean() - before.mean())
     step_noise = math.sqrt(float(np.square(np.diff(curve[-2 * k :])).mean()) / 2)

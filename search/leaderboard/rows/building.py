@@ -51,7 +51,7 @@ def build_row(
         macs=spec.cost.get("macs"),
         activations=spec.cost.get("activations"),
         peak_memory_mb=max((r.peak_memory_mb for r in results if r.peak_memory_mb), default=None),
-        undertrained=_undertrained([result for _, result in whole], monitor, mode),
+        undertrained=_undertrained(whole, monitor, mode),
         **_about_latency(results),
         **_about_runs(runs),
         **_about_scores(whole),
@@ -146,11 +146,17 @@ def _imported_from(spec: RunSpec, results: Sequence[RunResult]) -> str:
 
 
 def _undertrained(
-    results: Sequence[RunResult], monitor: str, mode: Literal["min", "max"]
+    runs: Sequence[FinishedRun], monitor: str, mode: Literal["min", "max"]
 ) -> bool | None:
     judged = [
-        undertrained(r.history, monitor, mode, r.validation_groups or r.validation_images)
-        for r in results
+        undertrained(
+            result.history,
+            monitor,
+            mode,
+            result.validation_groups or result.validation_images,
+            int((spec.recipe or {}).get("early_stopping", 0)),
+        )
+        for spec, result in runs
     ]
     known = [verdict for verdict in judged if verdict is not None]
     return sum(known) * 2 >= len(known) if known else None

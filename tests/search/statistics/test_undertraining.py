@@ -37,6 +37,19 @@ def test_undertrained_is_open_for_short_or_broken_curves():
     assert undertrained(curve([0.5] * 9), "val/f1", "max", 100) is None
 
 
+def test_a_training_that_its_patience_ended_is_not_undertrained():
+    ended = [0.1, 0.5, 0.9, 0.89, 0.9]  # an equal score is not a better one
+    assert undertrained(curve(ended[:4]), "val/accuracy", "max", 100) is None
+    assert undertrained(curve(ended), "val/accuracy", "max", 100, patience=2) is False
+    assert undertrained(curve(ended[:4]), "val/accuracy", "max", 100, patience=2) is None
+    rising = [*np.linspace(0.1, 0.9, 19), 0.89]  # reached its last epoch while improving
+    assert undertrained(curve(rising), "val/accuracy", "max", 200, patience=2) is True
+    assert undertrained(curve(rising), "val/accuracy", "max", 200, patience=1) is False
+    losses = curve([2.0, 1.0, math.nan, 1.1], "val/loss")
+    assert undertrained(losses, "val/loss", "min", 0, patience=2) is False
+    assert undertrained(curve([math.nan] * 4), "val/accuracy", "max", 100, patience=1) is None
+
+
 @pytest.mark.parametrize("epochs", [10, 30, 100])
 def test_noise_alone_is_rarely_called_improvement(epochs):
     rng = np.random.default_rng(epochs)

@@ -136,6 +136,15 @@ def test_undertrained_needs_half_of_the_seeds(make_study):
         assert build_row(study.folder, risen, *ACCURACY)[0].undertrained is expected
 
 
+def test_patience_that_ended_a_training_ends_the_doubt(make_study):
+    study = make_study()
+    history = tuple({"epoch": e, "val/accuracy": s} for e, s in enumerate([0.1, 0.5, 0.8, 0.7], 1))
+    runs = [(s, replace(r, history=history)) for s, r in study.finalist("c", [0.8, 0.8])]
+    assert build_row(study.folder, runs, *ACCURACY)[0].undertrained is None
+    patient = [(replace(s, recipe={**s.recipe, "early_stopping": 1}), r) for s, r in runs]
+    assert build_row(study.folder, patient, *ACCURACY)[0].undertrained is False
+
+
 def built_rows(study, *given, **changes):
     """Rows of four seeds: name, score on validation, skill on test, score in the search."""
     rows = []

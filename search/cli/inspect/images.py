@@ -17,8 +17,10 @@ from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.runner import make_inspections
 from hybrid_swin.inspection.subject import Subject, make_subject
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import spell_size
 from hybrid_swin.training.hardware import resolve_accelerator
-from search.cli.inspect.known import as_recorded, check_own, check_unseen, far_off, normalised
+from search.cli.inspect.known import as_learned, as_recorded, check_own, check_unseen, far_off
 from search.cli.inspect.options import InspectQuestion
 from search.cli.inspect.target import TargetNetwork, check_data_module, settings_of
 
@@ -49,7 +51,9 @@ def show_images(question: InspectQuestion, target: TargetNetwork) -> ShownImages
     variant = target.model.variant
     if question.is_noise:
         generator = torch.Generator().manual_seed(question.seed)
-        size = (question.images, variant.in_channels, *variant.image_size)
+        side = target.test_side(question.split)
+        image_size = variant.image_size if side is None else (side, side)
+        size = (question.images, variant.in_channels, *image_size)
         about = {"source": "noise", "split": None, "data_hash": None, "images": question.images}
         return ShownImages(torch.randn(size, generator=generator), None, None, about)
     settings = question.data or settings_of(target, question.target, question.trust)
@@ -71,7 +75,9 @@ def make_subject_of(
     Raises InputError for a device that this machine does not have.
     """
     device = resolve_accelerator(question.device)
-    macs = count_cost(target.model.variant).macs
+    height, width = sample.images.shape[-2:]
+    shown = dataclasses.replace(target.model.variant, image_size=(height, width))
+    macs = count_cost(shown).macs
     at_once = int(max(1, min(_MOST_AT_ONCE, _MACS_AT_ONCE // max(macs, 1))))
     return make_subject(
         target.model,
@@ -96,9 +102,10 @@ def _source_images(
     indices = getattr(loaded.splits, question.split)
     chosen = np.sort(_draw(len(indices), question))
     indices = indices[chosen]
-    images = normalised(loaded, target.normalisation, indices)
+    side = target.test_side(question.split)
+    images = as_learned(loaded, target.normalisation, settings, side, cache).take(indices)
     notes = () if question.data is None else (*loaded.images.notes, *far_off(images))
-    notes = (*notes, *_grouped(loaded, indices))
+    notes = (*notes, *_grouped(loaded, indices), *_resized(side, variant))
     labels, names = None, None
     why_not = _why_no_labels(loaded, target)
     if why_not is not None:
@@ -111,7 +118,19 @@ def _source_images(
         **loaded.hashes,
         "images": len(indices),
     }
+    if side is not None:
+        about["image_size"] = side
     return ShownImages(images, labels, names, about, why_no_labels=why_not, notes=notes)
+
+
+def _resized(side: int | None, variant: Variant) -> tuple[str, ...]:
+    """In which size images are shown, if not in that of train images."""
+    if side is None:
+        return ()
+    return (
+        f"the images are shown at {side}x{side} pixels, as validation and test were read "
+        f"(recipe.test_image_size); --split train shows images of {spell_size(variant.image_size)}",
+    )
 
 
 def _grouped(loaded: LoadedData, indices: np.ndarray[Any, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from hybrid_swin.data.batches import NormalisedImages
-from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
 from hybrid_swin.data.pixels import full_scale
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
@@ -98,15 +98,23 @@ def _trained_on(target: TargetNetwork, cache: Path | None) -> LoadedData | None:
     return None
 
 
-def normalised(
-    loaded: LoadedData, learned: Normalisation | None, indices: np.ndarray[Any, Any]
-) -> Tensor:
-    """Images as the network has learned from them; else by their own train split."""
-    if learned is None or (learned.mean, learned.std) == (loaded.mean, loaded.std):
-        return loaded.normalised.take(indices)
-    images = loaded.images.images[indices]
-    _check_scale(images, learned)
-    return NormalisedImages(images, learned.mean, learned.std).take(np.arange(len(images)))
+def as_learned(
+    loaded: LoadedData,
+    learned: Normalisation | None,
+    settings: DataSettings,
+    side: int | None,
+    cache: Path | None,
+) -> NormalisedImages:
+    """Images of so many pixels per side, normalised as the network has learned.
+
+    Else by their own train split, and in the size in which they were loaded.
+    """
+    if learned is not None and (learned.mean, learned.std) != (loaded.mean, loaded.std):
+        images = loaded.images.images
+        _check_scale(images, learned)
+        own = NormalisedImages(images, learned.mean, learned.std)
+        loaded = dataclasses.replace(loaded, mean=learned.mean, std=learned.std, normalised=own)
+    return at_test_size(loaded, settings, side, cache)
 
 
 def _check_scale(images: np.ndarray[Any, Any], learned: Normalisation) -> None:

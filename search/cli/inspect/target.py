@@ -48,6 +48,11 @@ class TargetNetwork:
     # of the images that it has learned from, where known
     identity: Mapping[str, Any] = field(default_factory=dict)
 
+    def test_side(self, split: str) -> int | None:
+        """Pixels per side in which the training read a split, if not the variant's."""
+        side: int | None = self.identity.get("recipe", {}).get("test_image_size")
+        return None if split == "train" or (side, side) == self.model.variant.image_size else side
+
     def about(self) -> dict[str, Any]:
         """What `index.json` says of the network."""
         variant = self.model.variant

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
@@ -207,6 +208,30 @@ def test_other_images_are_read_as_those_of_the_training_were(run_folder, tmp_pat
     shown = show_images(question, find_target(question))
     expected = (values[loaded.splits.train] / 320 - 0.3) / 0.4
     np.testing.assert_allclose(shown.images[:, 0].numpy(), expected, atol=1e-5)
+
+
+def test_images_are_shown_in_the_size_in_which_the_training_read_them(run_folder, tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 1), np.uint8)
+    for index, image in enumerate(values):
+        file = tmp_path / "own" / str(index % 10) / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[:, :, 0]).save(file)
+    data = {"source": "folder", "options": {"path": str(tmp_path / "own")}}
+    identity = {"recipe": {"test_image_size": 12}}
+    folder = str(run_folder(data=data, identity=identity, full_scale=255.0))
+    for split, side in (("validation", 12), ("test", 12), ("train", 8)):
+        question = InspectQuestion(folder, DataSettings.from_dict(data), split, 4)
+        sample = show_images(question, find_target(question))
+        assert sample.images.shape == (4, 1, side, side)
+        assert sample.about.get("image_size") == (None if side == 8 else side)
+        assert any("recipe.test_image_size" in note for note in sample.notes) is (side == 12)
+    pixels = {image.tobytes() for image in values}
+    question = InspectQuestion(folder, DataSettings.from_dict(data), "validation", 4)
+    shown = show_images(question, find_target(question)).images.permute(0, 2, 3, 1).numpy()
+    back = np.rint((shown * 0.4 + 0.3) * 255).astype(np.uint8)
+    assert all(image.tobytes() in pixels for image in back)
+    noise = InspectQuestion(folder, data=NOISE, images=2)
+    assert show_images(noise, find_target(noise)).images.shape[-1] == 12
 
 
 def test_intervals_that_take_images_of_one_group_for_independent_are_noted(run_folder, tmp_path):

@@ -229,7 +229,7 @@ COMMANDS = [
     (["blocks"], "w_msa"),
     (["cost", "w_msa+mdta:gate"], "MACs"),
     (["space"], "within budget"),
-    (["papers"], "Swin, 2021"),
+    (["papers", "--time", "none"], "Swin, 2021"),
     (["compare", "--help"], "--match.tolerance"),
     (["compare", "--sedes", "3"], ""),
     (["inspect", "--help"], "--only"),

@@ -84,7 +84,7 @@ CASES = {
     "status RUNS": "status runs",
     "leaderboard": "leaderboard runs/study",
     "leaderboard COMPARISON": "leaderboard runs/comparison",
-    "papers": "papers",
+    "papers": "papers --time none",
     "attribution": "attribution runs/study --out effects",
     "inspect": "inspect final --images 4 --only attention_distance --out seen",
     "figures": "figures runs/study",

@@ -18,7 +18,7 @@ import pytest
 
 from hybrid_swin.__main__ import main as train_main
 from search.cli.main import main as search_main
-from search.launch.hours import pilots
+from search.launch.hours import estimate, pilots
 from search.launch.hours.pace import Pace
 from tests.search.records import instant_folders
 
@@ -63,6 +63,7 @@ def instant(monkeypatch):
     workers = nullcontext(instant_folders.InstantWorkers())
     monkeypatch.setattr(pilots, "start_workers", lambda *_: workers)
     monkeypatch.setattr(pilots.PilotWorkers, "pace", lambda *_: pace)
+    monkeypatch.setattr(estimate, "estimated_seconds", lambda *_: 3600.0)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     return trained
 

@@ -11,6 +11,8 @@ from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.system.answer import JsonOptions, TableOptions
 from search.settings.reading import ConfigOptions
 
+TimeBy = Literal["estimate", "pilots", "none"]
+
 MOST_WORKERS, MOST_PATIENCE = 1024, 366 * 24 * 60
 
 
@@ -86,16 +88,18 @@ class PapersOptions(JsonOptions):
 
     Args:
         name: one of them, to be shown whole; all of them if left out.
-        hours: measure how long each takes on this machine, by timed pilot trainings.
+        time: how to find the hours that each takes on this machine: estimate, from counted MACs
+            and a timed training step, in seconds; pilots, by timed pilot trainings, in minutes;
+            none.
 
     Examples:
       python search.py papers
-      python search.py papers swin_shift_and_bias --hours
+      python search.py papers swin_shift_and_bias --time pilots
       python search.py compare --config configs/papers/swin_shift_and_bias.yaml
     """
 
     name: str | None = None
-    hours: bool = False
+    time: TimeBy = "estimate"
 
 
 @dataclass(frozen=True, kw_only=True)

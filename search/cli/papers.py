@@ -1,7 +1,8 @@
 """The command `papers`: published ablations as comparisons that can be run here."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.cli.options import PapersOptions
+from search.cli.options import PapersOptions, TimeBy
 from search.comparison.design.factors import short_names, spell_level
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
@@ -21,6 +22,15 @@ from search.settings.reading import read_config_as
 from search.statistics.formatting import seconds_text
 
 _FOLDER = "papers"
+_HOW: dict[TimeBy, str] = {
+    "estimate": "estimated from counted MACs and one timed training step of each first arm, "
+    "without images, other work, or workers that slow each other down; --time pilots measures",
+    "pilots": "by timed pilot trainings",
+}
+_OWN_IMAGES = (
+    "--data '{source: folder, options: {path: FOLDER}}' --variant.in_channels C "
+    "--variant.num_classes N"
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Paper:
         file: its config.
         head: the comment on top, line by line; the first asks the question.
         settings: the comparison.
-        seconds: that it takes on this machine; None if not measured.
+        seconds: that it takes on this machine; None if unknown.
         fault: why it cannot be measured here; empty if it can.
     """
 
@@ -125,14 +135,14 @@ def run(options: PapersOptions) -> int:
         if not chosen:
             raise unknown("paper", options.name, [paper.name for paper in papers])
         papers = chosen
-    if options.hours:
-        papers = [_measured(paper, Console(stderr=True)) for paper in papers]
+    if options.time != "none":
+        papers = list(_with_time(papers, options.time))
     if options.format == "json":
-        print_json({"papers": [paper.to_dict() for paper in papers]})
+        print_json({"time_by": options.time, "papers": [paper.to_dict() for paper in papers]})
     elif options.name is not None:
-        _show(papers[0], Console())
+        _show(papers[0], options.time, Console())
     else:
-        _list(papers, options.hours, Console())
+        _list(papers, options.time, Console())
     return 0
 
 
@@ -146,39 +156,50 @@ def read_paper(file: Path) -> Paper:
     return Paper(file, tuple(head), read_config_as(str(file), ComparisonSettings))
 
 
-def _measured(paper: Paper, console: Console) -> Paper:
-    """With its time by pilots; or why there is none, such as images of an extra."""
-    from search.launch.hours.estimate import seconds_of  # PyTorch
+def _with_time(papers: Sequence[Paper], by: TimeBy) -> Iterator[Paper]:
+    """With the time that each takes; or why there is none, such as images of an extra."""
+    console = Console(stderr=True)
+    console.print("finding how long each takes here (--time none leaves it out) ...", style="dim")
+    from search.launch.hours.estimate import estimated_seconds, timed_seconds  # PyTorch
 
-    try:
-        with console.status(f"timing pilot trainings of {paper.name}"):
-            seconds = seconds_of(paper.settings)
-    except InputError as error:
-        return Paper(paper.file, paper.head, paper.settings, None, str(error))
-    return Paper(paper.file, paper.head, paper.settings, seconds)
+    for number, paper in enumerate(papers, start=1):
+        where = f"{paper.name}, {number} of {len(papers)}"
+        try:
+            if by == "pilots":
+                console.say(where)
+                seconds = timed_seconds(paper.settings, console)
+            else:
+                with console.status(f"timing a step of {where}"):
+                    seconds = estimated_seconds(paper.settings)
+        except InputError as error:
+            yield replace(paper, fault=str(error))
+        else:
+            yield replace(paper, seconds=seconds)
 
 
-def _list(papers: list[Paper], hours: bool, console: Console) -> None:
+def _list(papers: Sequence[Paper], time_by: TimeBy, console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("paper", header_style="dim", no_wrap=True)
     table.add_column("question and published differences", header_style="dim", overflow="fold")
     table.add_column("arms x seeds", header_style="dim", justify="right", no_wrap=True)
-    if hours:
+    if time_by != "none":
         table.add_column("time here", header_style="dim", justify="right", no_wrap=True)
     for paper in papers:
         about = Text.assemble(paper.question, "\n", (paper.claims, "dim"))
-        time = [seconds_text(paper.seconds)] if hours else []
+        time = [] if time_by == "none" else [seconds_text(paper.seconds)]
         table.add_row(paper.name, about, paper.trained, *time)
     console.print(table)
     for paper in papers:
         if paper.fault:
             console.say(f"{paper.name}: {paper.fault}", style="yellow")
-    more = "" if hours else f"; {door()} papers --hours times them on this machine"
-    console.say(f"\nshow one: {door()} papers NAME{more}")
+    console.print()
+    if time_by != "none":
+        console.print(f"time:     {_HOW[time_by]}", highlight=False)
+    console.say(f"show one: {door()} papers NAME")
     console.say(f"run one:  {door()} compare --config configs/{_FOLDER}/NAME.yaml")
 
 
-def _show(paper: Paper, console: Console) -> None:
+def _show(paper: Paper, time_by: TimeBy, console: Console) -> None:
     for number, line in enumerate(paper.head):
         console.say(Text(line, "bold" if number == 0 else ""))
     console.print()
@@ -198,7 +219,10 @@ def _show(paper: Paper, console: Console) -> None:
     if paper.fault:
         console.say(f"time      {paper.fault}", style="yellow")
     elif paper.seconds is not None:
-        console.say(f"time      about {seconds_text(paper.seconds)} here, by timed pilots")
+        console.say(f"time      about {seconds_text(paper.seconds)} here: {_HOW[time_by]}")
     for url in dict.fromkeys(claim.url for claim in paper.settings.published if claim.url):
         console.say(f"source    {url}")
-    console.say(f"run       {door()} compare --config {paper.path}")
+    command = f"{door()} compare --config {paper.path}"
+    console.say(f"run       {command}")
+    console.say("own       on images of your own, with C channels and N classes:")
+    console.say(f"          {command} --name mine --dry-run {_OWN_IMAGES}")

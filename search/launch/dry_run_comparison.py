@@ -36,13 +36,12 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     """
     check_folder(settings)
     plan, _ = check(settings)
-    with pilot_workers(settings, keep_images=False) as workers:
+    with pilot_workers(settings, console, keep_images=False) as workers:
         prepared = prepare(dataclasses.replace(plan, settings=workers.settings))
         say_cells(prepared.data, console)
         say_notes(plan, console)
         print_arms(plan, console)
         _print_trainings(plan, console)
-        console.print("timing pilot trainings ...", style="dim")
         pace = pilots_pace(prepared, workers)
     work = comparison_work(plan, pace, split_sizes_of(prepared))
     seconds = work.seconds(plan.seeds, pace.slots)

@@ -49,7 +49,7 @@ def dry_run(
     space, candidates = check(settings)
     check_folder(settings)
     given = read_import(request, settings, space, candidates)
-    with pilot_workers(settings, settings.sampler.lookahead, keep_images=False) as workers:
+    with pilot_workers(settings, console, settings.sampler.lookahead, keep_images=False) as workers:
         prepared = prepare(workers.settings, space, candidates)
         sizes = split_sizes(prepared.data, settings.data)
         seeds = next_target(settings.finalists.looks, read_looks(settings.path))
@@ -61,7 +61,6 @@ def dry_run(
         plan = _plan(settings, space, candidates, prepared, counts)
         plan["imported"] = about_imported(imported)
         _print_plan(plan, counts, console)
-        console.print("timing pilot trainings ...", style="dim")
         runs = pilot_runs(settings, space, candidates)
         pace = workers.pace(runs, settings.data, sizes, prepared.job_settings)
         pilots = [file for file in workers.settings.path.glob("trials/**/*") if file.is_file()]

@@ -63,6 +63,16 @@ def local_workers(
     Raises:
         InputError: they cannot start.
     """
+    count, gpus = room_here(workers)
+    fed = fed_workers(count, most, say)
+    return LocalExecutor(max(1, fed), workers.threads, logs, gpus, prefix)
+
+
+def room_here(workers: WorkerSettings) -> tuple[int, list[str]]:
+    """How many workers settings say or this machine has room for, and the GPUs of each.
+
+    Raises InputError for devices that cannot be had.
+    """
     from hybrid_swin.training.hardware import resolve_accelerator  # seconds to import
 
     device = resolve_accelerator(workers.accelerator)
@@ -71,9 +81,7 @@ def local_workers(
         check_one_device(workers, "an Apple GPU")
     one_gpu = workers.per_device if device == "mps" else 0
     automatic = len(gpus) or one_gpu or cpu_workers(workers.threads, workers.devices)
-    count = automatic if workers.count == "auto" else int(workers.count)
-    fed = fed_workers(count, most, say)
-    return LocalExecutor(max(1, fed), workers.threads, logs, gpus, prefix)
+    return automatic if workers.count == "auto" else int(workers.count), gpus
 
 
 @dataclass

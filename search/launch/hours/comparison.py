@@ -65,9 +65,8 @@ def _measure(
         with pilot_folder(plan.settings) as rehearsal:
             there = replace(plan, settings=rehearsal)
             return Pace(**known.pace), split_sizes_of(prepare(there))
-    with pilot_workers(plan.settings) as workers:
+    with pilot_workers(plan.settings, console) as workers:
         prepared = prepare(replace(plan, settings=workers.settings))
-        console.print("timing pilot trainings ...", style="dim")
         return pilots_pace(prepared, workers, clock.hours), split_sizes_of(prepared)
 
 

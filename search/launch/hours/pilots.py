@@ -11,11 +11,12 @@ from typing import Any, Generic, TypeVar
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.console import Console
 from search.execution.dispatcher import Dispatcher
 from search.execution.job import Executor
-from search.execution.view import Silent
 from search.execution.workers import image_cache, start_workers
 from search.launch.hours.pace import Pace, PilotTiming, pace_of
+from search.launch.hours.pilot_watch import PilotWatch
 from search.records.runs import RunSpec
 from search.settings.experiment import ExperimentSettings
 
@@ -25,22 +26,6 @@ _SHARE = 0.04  # of the hours, that pilots may take
 _GUESS = 1e10  # MACs a second, before anything was measured
 _EPOCHS = 5
 _STEP = 3  # forward passes that a training step costs
-
-
-class _EpochTimes(Silent):
-    """Notes when each epoch of each training ended."""
-
-    def __init__(self) -> None:
-        self._ends: dict[str, list[float]] = {}
-
-    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
-        """Note the time."""
-        self._ends.setdefault(spec.key, []).append(time.monotonic())
-
-    def mean(self, key: str) -> float:
-        """Seconds of an epoch after the first, in which much is made for the first time."""
-        ends = self._ends.get(key, [])
-        return (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -83,14 +68,18 @@ def pilot_folder(settings: Settings, keep_images: bool = True) -> Iterator[Setti
 
 @contextmanager
 def pilot_workers(
-    settings: Settings, lookahead: int | None = None, keep_images: bool = True
+    settings: Settings,
+    console: Console,
+    lookahead: int | None = None,
+    keep_images: bool = True,
 ) -> "Iterator[PilotWorkers[Settings]]":
     """Workers in a `pilot_folder`. Raises InputError as `start_workers`."""
+    console.print("starting workers ...", style="dim")
     with pilot_folder(settings, keep_images) as rehearsal:
         started = time.monotonic()
         with start_workers(rehearsal, lookahead) as executor:
             executor.wait_until_ready()  # before images are decoded, which is done once
-            yield PilotWorkers(rehearsal, executor, time.monotonic() - started)
+            yield PilotWorkers(rehearsal, executor, time.monotonic() - started, console)
 
 
 @dataclass(frozen=True)
@@ -100,6 +89,7 @@ class PilotWorkers(Generic[Settings]):
     settings: Settings  # of their folder
     executor: Executor  # the workers
     start: float  # seconds until they were ready
+    console: Console  # where progress is said
 
     def pace(
         self,
@@ -118,23 +108,24 @@ class PilotWorkers(Generic[Settings]):
         warm = max(slots, len(pilots))
         # those before are the first in their workers, which nearly no training is
         chosen = list(itertools.islice(itertools.cycle(pilots), slots + warm))
-        watch = _EpochTimes()
+        epochs = sum((pilot.recipe or {})["epochs"] for pilot in chosen)
         workers, timings = self.settings.workers, {}
-        dispatcher = Dispatcher(self.settings.path, self.executor, workers, job_settings, watch)
-        for index, pilot in enumerate(chosen):
-            dispatcher.submit(replace(pilot, key=f"trials/{index:04d}", seed=index))
-        while dispatcher.busy:
-            for spec, result in dispatcher.results():
-                if not result.epochs:
-                    raise InputError(f"the pilot training {result.state}: {result.error}")
-                timings[spec.seed] = PilotTiming(
-                    macs=spec.cost["macs"],
-                    images=(spec.data or {}).get("epoch_images") or sizes.epoch,
-                    validation=sizes.validation,
-                    epochs=result.epochs,
-                    epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
-                    total=result.seconds["total"],
-                )
+        with PilotWatch(self.console, len(chosen), epochs, slots) as watch:
+            dispatcher = Dispatcher(self.settings.path, self.executor, workers, job_settings, watch)
+            for index, pilot in enumerate(chosen):
+                dispatcher.submit(replace(pilot, key=f"trials/{index:04d}", seed=index))
+            while dispatcher.busy:
+                for spec, result in dispatcher.results():
+                    if not result.epochs:
+                        raise InputError(f"the pilot training {result.state}: {result.error}")
+                    timings[spec.seed] = PilotTiming(
+                        macs=spec.cost["macs"],
+                        images=(spec.data or {}).get("epoch_images") or sizes.epoch,
+                        validation=sizes.validation,
+                        epochs=result.epochs,
+                        epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
+                        total=result.seconds["total"],
+                    )
         return pace_of([timings[index] for index in range(slots, slots + warm)], self.start, slots)
 
 

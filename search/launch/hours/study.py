@@ -86,11 +86,10 @@ def _measure(
         with pilot_folder(settings) as rehearsal:
             data = prepare(rehearsal, space, candidates).data
             return Pace(**known.pace), split_sizes(data, settings.data)
-    with pilot_workers(settings, settings.sampler.lookahead) as workers:
+    with pilot_workers(settings, console, settings.sampler.lookahead) as workers:
         prepared = prepare(workers.settings, space, candidates)
         sizes = split_sizes(prepared.data, settings.data)
         runs = pilot_runs(settings, space, candidates)
-        console.print("timing pilot trainings ...", style="dim")
         job = prepared.job_settings
         return workers.pace(runs, settings.data, sizes, job, clock.hours), sizes
 

@@ -168,7 +168,7 @@ def _measure(
     wanted = dataclasses.replace(sizes, size=shape, fixed=True) if shape else sizes
     shape = network_sizes(wanted, 2, preset.largest, preset.widest)[0].image_size
     sizes = sizes.fitted(shape)
-    with pilot_workers(base) as workers:
+    with pilot_workers(base, console) as workers:
         cache = image_cache(workers.settings)
         console.print(f"reading the images of {images} ...", style="dim")
         data = DataSettings.from_dict(data_of(sizes))
@@ -184,7 +184,6 @@ def _measure(
         settings = dataclasses.replace(workers.settings, data=data)
         runs = [_pilot(network, counts) for network in (networks[0], networks[-1])]
         split = SplitSizes(counts.train, counts.validation, counts.test)
-        console.print("timing pilot trainings ...", style="dim")
         job = common_job_settings(settings, networks[0].variant(), {})
         pace = workers.pace(runs, data, split, job, clock.hours)
     return Measured(sizes, counts, networks, pace)

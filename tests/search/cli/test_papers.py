@@ -1,16 +1,19 @@
 """The bundled papers: listed, shown, timed, planned, and run shrunk to a verdict."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
 from search.cli import papers
+from search.cli.commands import COMMANDS
 from search.cli.main import main
 from search.comparison.report import figures
-from search.launch.comparison import check
+from search.launch.comparison import check, prepare
 from search.launch.hours import estimate
 from search.settings.config_files import bundled_configs
 from tests.search.records import instant_folders
@@ -77,14 +80,32 @@ def test_each_says_what_it_asks_and_of_whom(name):
 
 
 def test_listed_and_shown(capsys):
-    assert main(["papers"]) == 0
+    assert main(["papers", "--time", "none"]) == 0
     out = capsys.readouterr().out
+    assert "time" not in out
     for name in FILES:
         assert name in out
-    assert main(["papers", "coswin_convolution"]) == 0
+    assert main(["papers", "coswin_convolution", "--time", "none"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "+conv against swin +2.17 CIFAR-10 top-1 CoSwin, abstract" in out
     assert "run python search.py compare --config configs/papers/coswin_convolution.yaml" in out
+
+
+def test_the_command_for_images_of_ones_own_is_complete(capsys, photos, tmp_path, monkeypatch):
+    """All that it leaves out is in the config: nothing is trained before it is accepted."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["papers", "coswin_convolution", "--time", "none"]) == 0
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if "--data" in x)
+    classes = len([folder for folder in photos.iterdir() if folder.is_dir()])
+    for placeholder, value in (("FOLDER", photos), ("_channels C", "_channels 3")):
+        line = line.replace(placeholder, str(value))
+    words = shlex.split(line.replace("num_classes N", f"num_classes {classes}"))[2:]
+    name, *words = (word for word in words if word != "--dry-run")
+    _, settings, _ = COMMANDS[name].parse(name, words)
+    plan, _ = check(settings)
+    prepared = prepare(plan)
+    assert settings.path == Path("runs/mine")
+    assert next(iter(prepared.data.values()))["classes"]
 
 
 def test_an_unknown_paper_is_refused(capsys):
@@ -92,19 +113,28 @@ def test_an_unknown_paper_is_refused(capsys):
     assert "did you mean 'coswin_convolution'?" in capsys.readouterr().err
 
 
-def test_hours_are_measured_where_asked(monkeypatch, capsys):
-    asked = []
+def test_the_time_is_found_as_asked(monkeypatch, capsys):
+    monkeypatch.setattr(estimate, "estimated_seconds", lambda settings: 5400.0)
+    monkeypatch.setattr(estimate, "timed_seconds", lambda settings, console: 9000.0)
+    for words, by, hours in (
+        (["--time", "none"], "none", None),
+        ([], "estimate", 1.5),
+        (["--time=pilots"], "pilots", 2.5),
+    ):
+        assert main(["papers", *words, "--format", "json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["time_by"] == by and {one["hours"] for one in answer["papers"]} == {hours}
+    assert main(["papers"]) == 0
+    assert "estimated from counted MACs and one timed" in " ".join(capsys.readouterr().out.split())
+    assert main(["papers", "cct_stem"]) == 0
+    assert "time about 90 min here: estimated from " in " ".join(capsys.readouterr().out.split())
 
-    def seconds_of(settings):
-        asked.append(settings.name)
-        return 5400.0
 
-    monkeypatch.setattr(estimate, "seconds_of", seconds_of)
-    assert main(["papers", "--format", "json"]) == 0
-    plain = json.loads(capsys.readouterr().out)["papers"]
-    assert {one["hours"] for one in plain} == {None} and not asked
-    assert main(["papers", "cct_stem", "--hours", "--format", "json"]) == 0
+def test_a_paper_whose_images_are_missing_says_so(monkeypatch, capsys):
+    def missing(settings):
+        raise InputError("give pip install")
+
+    monkeypatch.setattr(estimate, "estimated_seconds", missing)
+    assert main(["papers", "cct_stem", "--format", "json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["papers"]
-    assert one["hours"] == 1.5 and asked == ["cct-stem"]
-    assert main(["papers", "cct_stem", "--hours"]) == 0
-    assert "time about 90 min here" in " ".join(capsys.readouterr().out.split())
+    assert (one["hours"], one["fault"]) == (None, "give pip install")

@@ -7,7 +7,8 @@ import pytest
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
-from search.launch.hours import pilots
+from hybrid_swin.system.console import Console
+from search.launch.hours import pilot_watch, pilots
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, short_pilots
 from search.records.runs import RunResult, RunSpec
 
@@ -68,6 +69,20 @@ def test_a_pilot_that_breaks_is_told(fake, tmp_path, monkeypatch):
             return [(self.spec, failed)]
 
     monkeypatch.setattr(pilots, "Dispatcher", Broken)
-    workers = PilotWorkers(fake.settings(folder=str(tmp_path)), SimpleNamespace(slots=1), 0.0)
+    workers = PilotWorkers(
+        fake.settings(folder=str(tmp_path)), SimpleNamespace(slots=1), 0.0, Console()
+    )
     with pytest.raises(InputError, match="the pilot training failed: no memory"):
         workers.pace([spec(3)], DataSettings(), SIZES, {})
+
+
+def test_progress_is_said_elsewhere_than_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(pilot_watch, "_PAUSE", 0.0)
+    with pilot_watch.PilotWatch(Console(), 3, 15, 2) as watch:
+        watch.epoch(spec(5), "worker-0", {})
+        watch.finished(spec(5), None, "worker-0")
+    assert capsys.readouterr().out.splitlines() == [
+        "timing 3 short pilot trainings on 2 workers ...",
+        "pilots: 0 of 3 done, epoch 1 of 15",
+        "pilots: 1 of 3 done, epoch 1 of 15",
+    ]

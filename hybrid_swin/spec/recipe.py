@@ -279,9 +279,14 @@ class Recipe:
         """
         if not isinstance(data, Mapping):
             raise InputError(f"a recipe is a mapping such as {{epochs: 30}}; got {data!r}")
-        data = with_preset(data)
+        data = cls.spelled_out(data)
         check_fields(data, cls, "field of a recipe")
         return cls(**data)
+
+    @staticmethod
+    def spelled_out(data: Mapping[str, Any]) -> dict[str, Any]:
+        """What was written, with the values of the preset that it names, if any."""
+        return with_preset(data)
 
     @classmethod
     def from_preset(cls, name: str, **values: Any) -> "Recipe":

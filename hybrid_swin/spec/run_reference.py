@@ -13,8 +13,8 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.kept_plugins import recorded_hashes, recorded_of, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code, class_paths_in
-from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.recipe_presets import read_preset
+from hybrid_swin.spec.recipe import Recipe, with_defaults
+from hybrid_swin.spec.recipe_presets import PRESET, read_preset
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, RUN_FILE
 from hybrid_swin.system.files import read_json
@@ -86,8 +86,9 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with each run put in its place.
 
     ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
-    and ``--data`` its recipe and its data. A preset behind ``--recipe`` becomes its values. Raises
-    InputError if it is not such a run, or its data are a module's that nobody asked to run.
+    and ``--data`` its recipe and its data. A preset behind ``--recipe`` becomes a mapping with its
+    name. Raises InputError if it is not such a run, or its data are a module's that nobody asked to
+    run.
     """
 
     def data_of(path: str) -> dict[str, Any]:
@@ -99,16 +100,18 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
             check_data_code(class_path, recorded, f"the run {path!r}", trust or bool(named))
         return data
 
-    read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": data_of}
+    read = {"--recipe": lambda path: with_defaults(run_recipe(path).to_dict()), "--data": data_of}
     given: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         name, equals, path = argument.partition("=")
-        if name not in ("--run", *read):
+        if name not in ("--run", "--recipe.preset", *read):
             given.append(argument)
             continue
         path = path if equals else next(rest, "")
-        if name == "--run":
+        if name == "--recipe.preset":
+            given += ["--recipe", _preset(path)]
+        elif name == "--run":
             if not names_run(path):
                 raise InputError(f"--run {path!r} is not a run of a study; give the folder of one")
             given += ["--variant", path]
@@ -117,11 +120,17 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         elif path:
             value = json.dumps(read[name](path)) if names_run(path) else path
             if name == "--recipe" and _NAME.fullmatch(path) and not names_run(path):
-                value = json.dumps(read_preset(path))
+                value = _preset(path)
             given += [f"{name}={value}"] if equals else [name, value]
         else:  # which the parser refuses
             given.append(argument)
     return given
+
+
+def _preset(name: str) -> str:
+    """A recipe that names a preset. Raises InputError for an unknown one."""
+    read_preset(name)
+    return json.dumps({PRESET: name})
 
 
 def values_of(option: str, arguments: Sequence[str]) -> list[str]:

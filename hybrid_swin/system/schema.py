@@ -2,7 +2,8 @@
 
 Unknown keys of a record are ignored, so that a study of a later program with the same
 ``schema_version`` can be read; those of settings are refused, as is all else that does not fit. A
-missing key takes the field's default.
+missing key takes the field's default. A dataclass may have ``spelled_out``, which gives what was
+written with the values of what it names, such as a preset.
 """
 
 import math
@@ -126,6 +127,7 @@ def hints_of(cls: Any) -> dict[str, Any]:
 
 
 def _build(cls: type[Record], data: Mapping[str, Any], path: str, rules: _Rules) -> Record:
+    data = getattr(cls, "spelled_out", lambda given: given)(data)
     hints = hints_of(cls)  # type: ignore[arg-type]  # classes are hashable
     names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # a dataclass
     for key in data if rules.settings else ():

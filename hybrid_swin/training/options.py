@@ -1,12 +1,14 @@
 """Options of the commands of ``python -m hybrid_swin``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_presets import PRESET
 from hybrid_swin.system.answer import JsonOptions
 
 
@@ -22,7 +24,8 @@ class FitOptions(CodeOptions, JsonOptions):
         num_classes: classes, instead of the variant's.
         image_size: pixels per side, instead of the variant's.
         in_channels: image channels, instead of the variant's.
-        recipe: a YAML file, a mapping, a preset such as small_images, or a run of a study.
+        recipe: a YAML file, a mapping, a preset such as small_images, or a run of a study. A preset
+            or a run takes the place of a recipe given before it; a file or a mapping changes it.
         data: a YAML file, a mapping, or a run of a study.
         seed: of all randomness.
         accelerator: auto, cpu, gpu or mps.
@@ -31,6 +34,8 @@ class FitOptions(CodeOptions, JsonOptions):
         follow_source: pad, roll and shift windows as the library of --init does.
         resume: go on with what the folder holds.
     """
+
+    whole_by: ClassVar[Mapping[str, str]] = {"recipe": PRESET}
 
     variant: str
     folder: str

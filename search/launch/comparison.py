@@ -33,6 +33,7 @@ from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data
 from search.records.study_folder import adopt_modules, adopt_plugins, has_begun
 from search.settings.comparison import ComparisonSettings
+from search.settings.preset_levels import preset_notes
 from search.settings.unused_plugins import unused_plugins
 from search.statistics.formatting import counted
 from search.study.candidates import check_objective
@@ -125,6 +126,7 @@ def notes_of(plan: ComparisonPlan) -> list[str]:
             of_size[recipe.test_image_size] = notes_at_test_size(entry.variant, [recipe])
     return [
         *unused_plugins(plan.settings),
+        *preset_notes(plan.settings.recipe, plan.settings.changes),
         *idle,
         *dict.fromkeys(note for notes in (*overdone, *of_size.values()) for note in notes),
     ]

@@ -1,6 +1,7 @@
 """One comparison as typed data: what `configs/compare/*.yaml` holds."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -101,7 +102,8 @@ class ComparisonSettings(ExperimentSettings):
         factors: what is varied beside the arms, each a list of levels; every combination is a
             comparison of its own. `base`: the block words that arms add to; `stages`: where they
             add, `all` or a list of stages; `fusion`: how what is added joins; or any path, such
-            as window_size, recipe.epochs or data.options.reach. A level that is a mapping sets
+            as window_size, recipe.epochs, recipe.preset (what `recipe` gives counts first) or
+            data.options.reach. A level that is a mapping sets
             several paths, and `label` in it is how it is shown.
         match: how costs are made equal.
         init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
@@ -146,6 +148,16 @@ class ComparisonSettings(ExperimentSettings):
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     milestone: Annotated[float | None, Range(-1e6, 1e6)] = None
     published: tuple[ClaimSettings, ...] = ()
+
+    @property
+    def changes(self) -> Sequence[Mapping[str, Any]]:
+        """What levels of factors and arms change, by path."""
+        levels = [
+            level if isinstance(level, Mapping) else {name: level}
+            for name, given in self.factors.items()
+            for level in (given if isinstance(given, list | tuple) else ())
+        ]
+        return [*levels, *(arm.set for arm in self.arms)]
 
     def __post_init__(self) -> None:
         super().__post_init__()

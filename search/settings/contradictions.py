@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hybrid_swin.errors import InputError
+from search.settings.preset_levels import preset_notes
 from search.settings.study import BudgetSettings, StudySettings
 from search.settings.unused_plugins import unused_plugins
 
@@ -19,6 +20,7 @@ def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterat
     ``epochs`` are those of the longest training, ``sampler`` is the chosen one.
     """
     yield from unused_plugins(settings)
+    yield from preset_notes(settings.recipe, settings.changes)
     trials, rungs, budget = settings.trials, settings.rungs, settings.budget
     if not trials:
         return

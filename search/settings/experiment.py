@@ -13,6 +13,7 @@ from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from hybrid_swin.system.files import expanded
 from search.settings.executor import executor_options
 from search.settings.names import check_name
+from search.settings.preset_levels import check_one_preset
 from search.settings.wandb import WandbSettings
 
 SCHEMA_VERSION = 1
@@ -121,10 +122,16 @@ class ExperimentSettings:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_one_preset(self.recipe, self.changes)
         object.__setattr__(self, "recipe", with_preset(self.recipe))
         self.wandb.check()
         executor_options(self.executor)
         check_numbers(self)
+
+    @property
+    def changes(self) -> Sequence[Mapping[str, Any]]:
+        """What single networks of it change in variant and recipe, by path."""
+        return ()
 
     @property
     def path(self) -> Path:

@@ -1,5 +1,6 @@
 """One study as typed data: what `configs/search/*.yaml` holds and the command line overrides."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -186,6 +187,11 @@ class StudySettings(ExperimentSettings):
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     storage: str | None = None
     storage_wait_seconds: Annotated[float, Range(0, 7 * 24 * 3600)] = 60.0
+
+    @property
+    def changes(self) -> Sequence[Mapping[str, Any]]:
+        """What baselines change, by path."""
+        return [baseline.set for baseline in self.baselines]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,6 +26,7 @@ from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant, check_num_stages
 from search.records.identity import candidate_id
+from search.settings.preset_levels import PRESET_PATH, check_something_left
 from search.space.checks import check_values, settings_of
 from search.space.choices import (
     RECIPE,
@@ -94,6 +95,9 @@ class Space:
         values = self._values(params)
         for path, value in (changes or {}).items():
             _change(values, str(path), value)
+        if PRESET_PATH in values:
+            recipe = (path.split(".")[1] for path in values if path.startswith(f"{RECIPE}."))
+            check_something_left(values[PRESET_PATH], recipe)
         words = tuple(f"{path}." for path, leaf in values.items() if isinstance(leaf, Template))
         tree = _tree({p: _follow(p, values) for p in values if not p.startswith(words)})
         recipe = tree.pop(RECIPE, {})

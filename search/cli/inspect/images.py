@@ -76,8 +76,8 @@ def make_subject_of(
     """
     device = resolve_accelerator(question.device)
     height, width = sample.images.shape[-2:]
-    shown = dataclasses.replace(target.model.variant, image_size=(height, width))
-    macs = count_cost(shown).macs
+    variant = dataclasses.replace(target.model.variant, image_size=(height, width))
+    macs = count_cost(variant).macs
     at_once = int(max(1, min(_MOST_AT_ONCE, _MACS_AT_ONCE // max(macs, 1))))
     return make_subject(
         target.model,

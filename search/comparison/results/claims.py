@@ -109,12 +109,11 @@ def claim_cells(claims: Sequence[JudgedClaim], row: ArmResult) -> dict[str, Any]
 
 
 def conditions_of(plan: ComparisonPlan) -> str:
-    """What the verdicts are conditional on beside seeds and images: data, recipe, epochs."""
-    data, preset = plan.settings.data, plan.settings.recipe.get("preset")
+    """What the verdicts are conditional on beside seeds and images: data and epochs."""
+    data = plan.settings.data
     epochs = sorted({recipe.epochs for entry in plan.entries for recipe in entry.recipes})
     span = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
-    recipe = f" of recipe {preset}" if preset else ""
-    return f"{data.class_path or data.source}, {span} epochs{recipe}"
+    return f"{data.class_path or data.source}, {span} epochs"
 
 
 def _places(

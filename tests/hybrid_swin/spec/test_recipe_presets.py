@@ -25,9 +25,10 @@ def test_what_stands_beside_a_preset_counts_first():
 
 
 def test_a_preset_behind_the_option_of_a_command():
-    values = {"--recipe": read_preset("quick")}
-    assert with_runs(["--recipe", "quick"]) == ["--recipe", json.dumps(values["--recipe"])]
-    assert with_runs(["--recipe=quick"]) == [f"--recipe={json.dumps(values['--recipe'])}"]
+    named = json.dumps({"preset": "quick"})
+    for words in (["--recipe", "quick"], ["--recipe.preset", "quick"], ["--recipe.preset=quick"]):
+        assert with_runs(words) == ["--recipe", named]
+    assert with_runs(["--recipe=quick"]) == [f"--recipe={named}"]
     assert with_runs(["--recipe", "quick.yaml"]) == ["--recipe", "quick.yaml"]
     with pytest.raises(InputError, match="unknown recipe preset 'quik'; did you mean 'quick'"):
         with_runs(["--recipe", "quik"])

@@ -9,7 +9,7 @@ from hybrid_swin.__main__ import main
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.factory import create_model
 from hybrid_swin.interop.variant_sources import resolve_variant
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe, with_defaults
 from hybrid_swin.spec.run_reference import (
     names_run,
     refuse_reading,
@@ -65,7 +65,8 @@ def test_recipes_of_runs_are_put_in_their_place(run):
     *same, pair, joined = with_runs(given)
     assert same == given[:4]
     for text in (pair, joined.removeprefix("--recipe=")):
-        assert json.loads(text) == Recipe(**RECIPE).to_dict()
+        # with fields at their default too, in the place of those of a recipe given before it
+        assert json.loads(text) == with_defaults(Recipe(**RECIPE).to_dict())
 
 
 def test_what_the_study_settled_stands_in_the_run(run, tmp_path, capsys):

@@ -2,12 +2,15 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from hybrid_swin.__main__ import make_parser
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recipe_presets import read_preset
+from hybrid_swin.spec.run_reference import with_runs
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.training.options import FitOptions
 from search.cli.commands import COMMANDS
@@ -125,6 +128,26 @@ def test_a_preset_replaces_the_recipe_of_files_and_not_what_is_typed_beside_it(t
     words = ["--recipe.preset=quick", "--recipe.batch_size=16"][::order]
     recipe = typed(f"--config={file}", *words).recipe
     assert recipe == read_preset("quick") | {"batch_size": 16}
+
+
+def test_a_preset_replaces_the_recipe_that_fit_was_given_before_it(tmp_path):
+    own, named = tmp_path / "own.yaml", tmp_path / "named.yaml"
+    own.write_text(yaml.safe_dump({"shift": 4, "epochs": 3}))
+    named.write_text(yaml.safe_dump({"preset": "quick", "epochs": 7}))
+
+    def recipe(*words):
+        words = with_runs(["--variant=swin_t", "--folder=x", *words])
+        return make_parser("fit").build(FitOptions, words).recipe
+
+    quick = Recipe.from_preset("quick")
+    assert recipe(f"--recipe={own}", "--recipe", "quick") == quick
+    assert recipe("--recipe.preset", "quick", f"--recipe={own}") == replace(
+        quick, shift=4, epochs=3
+    )
+    assert recipe(f"--recipe={named}", "--recipe.shift=2") == replace(quick, epochs=7, shift=2)
+    for order in (1, -1):
+        words = ["--recipe=quick", "--recipe.batch_size=16"][::order]
+        assert recipe(*words) == replace(quick, batch_size=16)
 
 
 def test_fit_has_the_same_rule(tmp_path):

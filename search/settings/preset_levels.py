@@ -20,7 +20,7 @@ def check_one_preset(recipe: Mapping[str, Any], changes: Changes) -> None:
     if named is not None and PRESET in recipe:
         raise InputError(
             f"recipe names preset {recipe[PRESET]!r}, whose values would count before those of "
-            f"{PRESET_PATH} {named!r}; name it as another level or in an arm's set instead"
+            f"{PRESET_PATH} {named!r}; take it out of recipe, and name it where it is meant"
         )
 
 

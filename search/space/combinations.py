@@ -12,6 +12,7 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe_checks import check_fit
 from search.records.identity import candidate_id
 from search.space.budget import WidthMatcher
 from search.space.checks import settings_of
@@ -94,6 +95,7 @@ class CandidateFactory:
         everything = {**self._default, **params}
         try:
             variant, recipe = self._space.resolve(everything)
+            check_fit(variant, recipe)
             variant, _ = self._matching.apply(variant)
             cost = count_cost(variant)
         except InputError as error:

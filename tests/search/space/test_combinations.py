@@ -216,3 +216,9 @@ def test_what_is_for_other_images_is_no_candidate():
 def test_numbers_multiply_with_their_errors():
     assert Number(3, 0.1) * Number(10) == Number(30, 1.0)
     assert (Number(3, 0.3) * Number(10, 0.4)).error == pytest.approx(math.hypot(3, 1.2))
+
+
+def test_what_no_training_can_do_makes_nothing():
+    maker = CandidateFactory(space(stage(), recipe={"shift": {"choose": [1, 16]}}))
+    assert maker({}) is not None
+    assert "moves images of 16 pixels out of sight" in maker.make({"recipe.shift": 16})

@@ -1,7 +1,13 @@
 """Effects of factors in words: is it the block, the recipe, or the stem?"""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hybrid_swin.errors.plain_text import unbroken
 from search.comparison.results.arm_result import matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.factor_effects import FactorEffect, Question
@@ -14,7 +20,7 @@ from search.statistics.formatting import (
     unit,
 )
 
-_SECTIONS: dict[Question, str] = {
+SECTIONS: dict[Question, str] = {
     "alone": "One change",
     "instead": "One change in place of another",
     "interaction": "Does one change depend on another?",
@@ -49,7 +55,7 @@ def effects_conclusions(comparison: Comparison) -> Iterator[str]:
     for matching in dict.fromkeys(e.matching for e in comparison.effects):
         mine = [e for e in comparison.effects if e.matching == matching]
         where = f", {matched_by(matching)}" * many
-        for question in _SECTIONS:
+        for question in SECTIONS:
             clear = [
                 e
                 for e in mine
@@ -78,7 +84,7 @@ def effects_table(comparison: Comparison) -> list[list[str]]:
     if not comparison.effects:
         return []
     rows = [["question", "effect", "p (Holm)", "MACs", ""]]
-    order = list(_SECTIONS)
+    order = list(SECTIONS)
     for effect in sorted(comparison.effects, key=lambda e: (e.matching, order.index(e.question))):
         versus, monitor = effect.versus, comparison.monitor
         if versus.difference is None:
@@ -99,6 +105,24 @@ def effects_table(comparison: Comparison) -> list[list[str]]:
     return rows
 
 
+def effects_listing(comparison: Comparison, most: int | None = None) -> Iterator[RenderableType]:
+    """The table for a terminal, of the first ``most`` effects; nothing if there are none."""
+    head, *rows = effects_table(comparison) or [[]]
+    if not rows or most == 0:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for place, name in enumerate(head):
+        number = 0 < place < len(head) - 1
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(name, header_style="dim", justify=justify, no_wrap=number, overflow="fold")
+    for row in rows[:most]:
+        table.add_row(*(Text(unbroken(cell)) for cell in row))
+    yield table
+    if most is not None and len(rows) > most:
+        yield Text(f"{len(rows) - most} more effects: --all", "dim")
+    yield Text()
+
+
 def effects_note(comparison: Comparison) -> str:
     """What the table of effects shows."""
     return (
@@ -115,7 +139,7 @@ def _sentence(
     where: str,
     comparison: Comparison,
 ) -> str:
-    head = f"{_SECTIONS[question]}, over all cells{where}: ".replace("?,", ",")
+    head = f"{SECTIONS[question]}, over all cells{where}: ".replace("?,", ",")
     if not clear:
         return f"{head}none of {count} is shown."
     ordered = sorted(clear, key=lambda e: -abs(e.versus.difference or 0.0))

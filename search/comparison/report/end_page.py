@@ -11,15 +11,17 @@ from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.comparison.report.claims import claim_table
+from search.comparison.report.effects import effects_listing
 from search.comparison.report.rows import MARKS, Line, heads_of, lines_of
 from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.doubts import top_cautions
-from search.leaderboard.end.layout import NARROW, footnotes, print_page, table_for
+from search.leaderboard.end.layout import FEWEST_ROWS, NARROW, footnotes, print_page, table_for
 from search.statistics.formatting import unit
 
 _CLAIMS = 4  # published differences on the page
+_EFFECTS = 4  # effects of factors on the page, at most
 _COLUMNS = ("arm", "place", "score", "difference", "p", "macs", "marks")
 _SHORT = {
     "^": "still improving: left out",
@@ -35,12 +37,13 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
     """Print the page to a console, by default the terminal."""
     console = console or Console()
     lines, width = lines_of(comparison), console.width
-    files = "comparison.md, .tex, .csv, .json, differences.svg, receipt.json"
+    figures = f"differences.svg{', effects.svg' * bool(comparison.effects)}"
+    files = f"comparison.md, .tex, .csv, .json, {figures}, receipt.json"
     print_page(
         console,
         answer(comparison),
         lambda count: _table(comparison, lines, count, width),
-        len(lines),
+        len(lines) + min(_EFFECTS, len(comparison.effects)),
         top_cautions(comparison),
         [
             ("all", f"{door()} leaderboard {shlex.quote(str(folder))} --all"),
@@ -50,7 +53,9 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
 
 
 def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int) -> RenderableType:
-    visible_lines = _chosen(lines, count)
+    """Of so many rows the effects have what the arms leave, which give way to the fewest first."""
+    effects = min(_EFFECTS, len(comparison.effects), max(0, count - FEWEST_ROWS))
+    visible_lines = _chosen(lines, count - effects)
     heads = heads_of(comparison, visible_lines)
     names = [name for name in _COLUMNS if name in heads and (name != "p" or width >= NARROW)]
     table = table_for(
@@ -70,6 +75,7 @@ def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int
     hidden = ["p (Holm)"] * ("p" not in names)
     return Group(
         *claim_table(comparison, _CLAIMS),
+        *effects_listing(comparison, effects),
         table,
         *footnotes(MARKS | _SHORT, marks, len(lines) - len(visible_lines), "line", hidden),
     )

@@ -6,9 +6,11 @@ from pathlib import Path
 from hybrid_swin.system.figure_files import write_figure
 from search.comparison.design.factors import short_names
 from search.comparison.report.by_factor import draw_factor
-from search.comparison.report.forest import draw_differences
+from search.comparison.report.forest import draw_differences, draw_effects
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.reach_truth import UNKNOWN, KnownAccuracy
+
+EFFECTS_FILE = "effects.svg"  # of comparisons with factors
 
 
 def numeric_factors(comparison: Comparison) -> list[str]:
@@ -24,7 +26,7 @@ def numeric_factors(comparison: Comparison) -> list[str]:
 def save_figures(
     comparison: Comparison, folder: Path, truth: KnownAccuracy = UNKNOWN
 ) -> list[Path]:
-    """Write the forest plot, and one figure for each numeric factor; the same numbers, same files.
+    """Write the forest plots, and one figure for each numeric factor; the same numbers, same files.
 
     Args:
         comparison: what was found.
@@ -37,6 +39,9 @@ def save_figures(
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "differences.svg"]
     save_differences(comparison, files[0])
+    effects = folder / EFFECTS_FILE
+    if write_figure(effects, partial(draw_effects, comparison)):
+        files.append(effects)
     for name in numeric_factors(comparison):
         short = short_names(comparison.factors)[name].replace(".", "_")
         files.append(folder / f"by_{short}.svg")

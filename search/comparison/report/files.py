@@ -5,7 +5,8 @@ from typing import Any
 
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from search.comparison.design.plan import ComparisonPlan
-from search.comparison.report.tables import to_latex, to_markdown
+from search.comparison.report.latex_tables import to_latex
+from search.comparison.report.tables import to_markdown
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
 from search.comparison.results.reach_truth import truth_of

@@ -1,15 +1,15 @@
-"""A comparison as tables: for a terminal, in Markdown and in LaTeX (booktabs)."""
+"""A comparison as tables: for a terminal and in Markdown."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hybrid_swin.errors.plain_text import latex, markdown, unbroken
+from hybrid_swin.errors.plain_text import markdown, unbroken
 from hybrid_swin.system.console import Console
 from search.comparison.report.claims import claim_heads, claim_lines, claim_table
-from search.comparison.report.effects import effects_note, effects_table
+from search.comparison.report.effects import effects_listing, effects_note, effects_table
 from search.comparison.report.rows import MARKS, Line, heads_of, interval_note, lines_of
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
@@ -19,7 +19,7 @@ from search.statistics.formatting import unit
 
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
 _FROM = {"better": _WIDE, "parameters": _NARROW, "macs": _NARROW, "rate": _WIDE}
-_LEFT = ("place", "arm", "marks")
+LEFT = ("place", "arm", "marks")
 
 
 def render(comparison: Comparison, width: int = 120) -> Group:
@@ -29,7 +29,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     heads.pop("place", None)
     gone = [heads.pop(name) for name, least in _FROM.items() if name in heads and width < least]
     breaks = (re.sub(r" (?=to |\()", "\n", head) for head in heads.values())
-    table = table_for(_title(comparison), breaks)
+    table = table_for(title_of(comparison), breaks)
     place = None
     for line in lines:
         if line.place != place:
@@ -48,8 +48,17 @@ def render(comparison: Comparison, width: int = 120) -> Group:
         *claim_table(comparison),
         table,
         *(Text(f"  {note}", style="dim") for note in notes if note),
+        *_effects_below(comparison),
         *(Text(), listing("-", conclusions(comparison))),
     )
+
+
+def _effects_below(comparison: Comparison) -> Iterator[RenderableType]:
+    effects = list(effects_listing(comparison))
+    if effects:
+        yield Text()
+        yield from effects[:-1]
+        yield Text(f"  {effects_note(comparison)}", style="dim")
 
 
 def arm_text(line: Line) -> Text:
@@ -66,17 +75,17 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 def to_markdown(comparison: Comparison) -> str:
     """Table and sentences as Markdown."""
     lines = lines_of(comparison)
-    heads = _written_heads(comparison, lines)
-    rows = [[markdown(value) for value in row] for row in _written_rows(lines, heads)]
+    heads = written_heads(comparison, lines)
+    rows = [[markdown(value) for value in row] for row in written_rows(lines, heads)]
     table = [
-        f"**{markdown(_title(comparison))}**",
+        f"**{markdown(title_of(comparison))}**",
         "",
         f"| {' | '.join(markdown(head) for head in heads.values())} |",
-        "|" + "|".join("---" if name in _LEFT else "--:" for name in heads) + "|",
+        "|" + "|".join("---" if name in LEFT else "--:" for name in heads) + "|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
     items = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
-    legend = _legend(lines)
+    legend = legend_of(lines)
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     note = [markdown(interval_note(comparison, True)), ""]
     return (
@@ -117,44 +126,14 @@ def _effects(comparison: Comparison) -> list[str]:
     ]
 
 
-def to_latex(comparison: Comparison) -> str:
-    r"""A table for LaTeX; needs \usepackage{booktabs}."""
-    lines = lines_of(comparison)
-    heads = _written_heads(comparison, lines)
-    columns = "".join("l" if name in _LEFT else "r" for name in heads)
-    body = []
-    place = None
-    for line, row in zip(lines, _written_rows(lines, heads), strict=True):
-        if place not in (None, line.place):
-            body.append(r"\midrule")
-        place = line.place
-        body.append(" & ".join(latex(value) for value in row) + r" \\")
-    return "\n".join(
-        [
-            f"% {_title(comparison)}".replace("\n", " "),
-            r"% needs \usepackage{booktabs}",
-            r"\begin{tabular}{" + columns + "}",
-            r"\toprule",
-            " & ".join(latex(head) for head in heads.values()) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            rf"\multicolumn{{{len(heads)}}}{{p{{.9\linewidth}}}}{{\footnotesize "
-            f"{latex(interval_note(comparison, True))}}} \\\\",
-            r"\end{tabular}",
-            f"% {_legend(lines)}",
-            "",
-        ]
-    )
-
-
-def _written_heads(comparison: Comparison, lines: Sequence[Line]) -> dict[str, str]:
+def written_heads(comparison: Comparison, lines: Sequence[Line]) -> dict[str, str]:
     """The columns of Markdown and LaTeX; that of places has no head."""
     heads = heads_of(comparison, lines)
     return heads | ({"place": ""} if "place" in heads else {})
 
 
-def _written_rows(lines: Sequence[Line], names: Iterable[str]) -> list[list[str]]:
+def written_rows(lines: Sequence[Line], names: Iterable[str]) -> list[list[str]]:
+    """The cells of Markdown and LaTeX: a place stands where it begins."""
     rows, place = [], None
     for line in lines:
         own = {"place": line.place if line.place != place else ""}
@@ -165,7 +144,8 @@ def _written_rows(lines: Sequence[Line], names: Iterable[str]) -> list[list[str]
     return rows
 
 
-def _title(comparison: Comparison) -> str:
+def title_of(comparison: Comparison) -> str:
+    """What the table of arms shows."""
     metric = comparison.monitor.rpartition("/")[2]
     given = ", given these learning rates" if comparison.given_rates else ""
     return (
@@ -174,6 +154,7 @@ def _title(comparison: Comparison) -> str:
     )
 
 
-def _legend(lines: Sequence[Line]) -> str:
+def legend_of(lines: Sequence[Line]) -> str:
+    """What the marks of these lines mean."""
     used = "".join(line.marks for line in lines)
     return "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)

@@ -1,5 +1,7 @@
 """Fabricated comparisons: a real plan with made-up runs, and results made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from hybrid_swin.system.files import write_json_atomically
@@ -7,6 +9,7 @@ from search.comparison.design.plan import make_plan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
+from search.comparison.results.factor_effects import Change, FactorEffect
 from search.records.runs import RunResult
 from search.records.settings import write_settings
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
@@ -26,6 +29,7 @@ ARMS = (
     ArmSettings(add="mdta", controls={"channel attention": "+mdta(attention=false)"}),
     ArmSettings(add="mdta(attention=false)"),
 )
+RECIPE, STEM = Change("recipe", "plain", "rich"), Change("stem", "patch", "conv")
 SKILLS = {"base": 0.0, "+mdta": 1.5, "+mdta(attention=false)": 0.8}
 
 
@@ -202,3 +206,17 @@ def comparison(*arms, **changes):
             **changes,
         }
     )
+
+
+def effect(question="alone", difference=0.02, *, of=RECIPE, **changes):
+    """An effect of a factor, or of two changes together."""
+    made = FactorEffect(
+        question=question,
+        matching="macs",
+        changes=(of,) if question == "alone" else (of, STEM),
+        versus=versus(difference, against=""),
+        improving=False,
+        guessing=False,
+        macs=0.0,
+    )
+    return replace(made, **changes)

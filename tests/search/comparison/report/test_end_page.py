@@ -2,9 +2,11 @@ import pytest
 
 from hybrid_swin.system.console import Console
 from search.comparison.report.end_page import print_end
+from search.comparison.results.claims import JudgedClaim
 from search.comparison.results.doubts import top_cautions
 from search.leaderboard.end.layout import MOST_LINES
 from search.records.time_limit import TimeLimit, write_time_limit
+from search.settings.claims import ClaimSettings
 
 GUESS = {"at_chance": True, "chance": 0.1, "chance_of": "accuracy"}
 
@@ -32,6 +34,24 @@ def test_it_fits_a_screen(fake, tmp_path, width, arms):
     assert f"leaderboard {tmp_path} --all" in text and "comparison.md" in text
     assert ("more lines: --all" in text) == (arms > 3)
     assert ("not shown below" in text) == (width < 96)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("claims", [0, 6])
+def test_effects_of_factors_leave_room_for_the_rest(fake, tmp_path, width, claims):
+    of = ClaimSettings("A, Table 1", "+mdta", difference=1.1, metric="ImageNet-1K top-1")
+    found = fake.comparison(
+        fake.arm("base"),
+        fake.arm("+mdta", fake.versus(0.05)),
+        effects=[fake.effect()] * 3 + [fake.effect("instead")] * 3,
+        published=[JudgedClaim(of, "+mdta against base", "", "macs", "base")] * claims,
+    )
+    text = printed(found, tmp_path, width)
+    assert sum(max(1, -(-len(line) // width)) for line in text.splitlines()) <= MOST_LINES
+    assert "base" in text
+    if width == 120 and not claims:
+        assert "recipe=rich instead of recipe=plain" in text
+        assert "3 more effects: --all" in text and "effects.svg" in text
 
 
 def test_arms_stand_before_controls_where_there_is_no_room_for_all(fake, tmp_path):

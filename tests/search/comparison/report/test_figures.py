@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +8,10 @@ from matplotlib.figure import Figure
 
 from search.comparison.report.by_factor import draw_factor
 from search.comparison.report.figures import numeric_factors, save_figures
-from search.comparison.report.forest import BETTER, TIE, WORSE, draw_differences
+from search.comparison.report.forest import BETTER, TIE, WORSE, draw_differences, draw_effects
+from search.comparison.results.claims import JudgedClaim
 from search.comparison.results.reach_truth import KnownAccuracy
+from search.settings.claims import ClaimSettings
 
 CONTROL = "+mdta(attention=false)"
 FACTOR = "data.options.reach"
@@ -29,9 +32,7 @@ def by_reach(fake):
 
 def drawn(draw, *given):
     figure = Figure()
-    draw(*given[:1], *given[1:], figure) if draw is draw_differences else draw(
-        given[0], given[1], figure, *given[2:]
-    )
+    draw(given[0], given[1], figure, *given[2:]) if draw is draw_factor else draw(*given, figure)
     return figure
 
 
@@ -88,6 +89,52 @@ def test_labels_do_not_overlap_or_leave_the_figure(fake):
     assert min(box.x0 for box in boxes) >= 0
     heights = sorted(boxes, key=lambda box: box.y0)
     assert all(a.y1 <= b.y0 + 1 for a, b in pairwise(heights))
+
+
+def claim(name="+mdta against base", against="base", **values):
+    arm = {} if "factor" in values else {"arm": "+mdta"}
+    return JudgedClaim(ClaimSettings("A", **arm, **values), name, "", "macs", against)
+
+
+def test_published_sizes_stand_above_their_bar_and_at_the_edge_if_they_are_far_off(fake):
+    found = fake.comparison(
+        fake.arm("base"),
+        fake.arm("+mdta", fake.versus(0.05, half=0.01)),
+        fake.arm("+conv", fake.versus(0.03, half=0.01)),
+        published=[claim(difference=size) for size in (2.0, -34.9)] + [claim(order="better")],
+    )
+    figure = drawn(draw_differences, found)
+    (axes,) = figure.axes
+    near, far, *own = axes.lines
+    assert (near.get_marker(), list(near.get_xdata())) == ("D", [2.0])
+    assert (far.get_marker(), list(far.get_xdata())) == ("<", [axes.get_xlim()[0]])
+    assert -0.5 < near.get_ydata()[0] < own[0].get_ydata()[0] == 0
+    assert [text.get_text() for text in axes.texts] == ["-34.9"]
+    entry = next(text for text in figure.texts if text.get_text() == "published")
+    figure.canvas.draw()
+    assert entry.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_effects_of_factors_have_a_figure_of_their_own(fake, tmp_path):
+    effects = [fake.effect(), fake.effect("interaction", -0.03, improving=True)]
+    sizes = [claim("rich instead of plain", "plain", factor="recipe", level="rich", difference=4)]
+    sizes = [replace(sizes[0], name=effects[0].name)]
+    found = fake.comparison(
+        fake.arm("base"), fake.arm("+mdta", fake.versus(0.05)), effects=effects, published=sizes
+    )
+    (axes,) = drawn(draw_effects, found).axes
+    names = [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()]
+    assert names == [
+        "One change",
+        "recipe=rich instead of recipe=plain",
+        "Does one change depend on another?",
+        "recipe=rich brings with stem=conv more than with stem=patch",
+    ]
+    published, _, alone, _, interaction, _ = axes.lines
+    assert (published.get_marker(), list(published.get_xdata())) == ("D", [4])
+    assert alone.get_markerfacecolor() == BETTER and interaction.get_markerfacecolor() == "white"
+    names = [file.name for file in save_figures(found, tmp_path)]
+    assert names == ["differences.svg", "effects.svg"]
 
 
 def test_scores_and_steps_against_a_factor(by_reach):

@@ -3,10 +3,10 @@ import re
 
 import pytest
 
-from hybrid_swin.errors.plain_text import latex
 from hybrid_swin.system.console import Console
+from search.comparison.report.latex_tables import to_latex
 from search.comparison.report.rows import lines_of
-from search.comparison.report.tables import print_comparison, to_latex, to_markdown
+from search.comparison.report.tables import print_comparison, to_markdown
 
 CONTROL = "+mdta(attention=false)"
 
@@ -100,6 +100,11 @@ def test_words_are_no_markup(fake):
     assert "[bold]x[/bold]?[31m" in text
 
 
+def test_effects_stand_in_the_full_report(fake):
+    text = printed(fake.comparison(fake.arm("base"), effects=[fake.effect()]), 120)
+    assert "recipe=rich instead of recipe=plain" in text and "Effects of factors in points" in text
+
+
 def test_markdown(found):
     text = to_markdown(found)
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -110,38 +115,6 @@ def test_markdown(found):
     assert "Intervals of scores and of P(better) hold with 95% each" in text
     tricky = to_markdown(found).replace(r"\|", "")
     assert "<.001" not in tricky
-
-
-def test_latex_is_balanced_and_escaped(fake):
-    arm = fake.arm("a_b & 100% #1 {x} \\ ~ ^ $y$", fake.versus(0.05))
-    bracketed = fake.arm("[t]", fake.versus(0.05, holm_p=1e-9))
-    text = to_latex(fake.comparison(fake.arm("base"), arm, bracketed))
-    assert (
-        r"a\_b \& 100\% \#1 \{x\} \textbackslash{} \textasciitilde{} \textasciicircum{} \$y\$"
-        in text
-    )
-    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
-    rows = [line for line in body.strip().splitlines() if line.endswith(r"\\")]
-    columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text).group(1)
-    assert len(rows) == 3
-    for row in rows:
-        assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
-        assert not re.search(r"(?<!\\)[%#]", row)
-    assert r"\textless{}.001" in body
-    assert "{}[t]" in body
-    assert text.count(r"\begin") == text.count(r"\end") == 1
-    for line in text.splitlines():
-        assert line.count("{") - line.count(r"\{") == line.count("}") - line.count(r"\}")
-
-
-def test_latex_rules_between_ways_of_matching(found):
-    assert to_latex(found).count(r"\midrule") == 2
-
-
-def test_escape_latex():
-    assert latex("plain (kernel=7)") == "plain (kernel=7)"
-    assert latex("a\nb") == "a?b"
-    assert latex("*") == "{}*"
 
 
 def test_a_waiting_comparison_can_be_shown(fake):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from hybrid_swin.network.output_gates import GATES
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_presets import preset_names, read_preset
 from hybrid_swin.training.train_images import TrainImages
 from search.cli.main import main
 from search.cli.options import WorkOptions
@@ -63,10 +65,41 @@ def sources(kind):
         yield re.findall(r"`(\w+)`", names), " ".join(cells)
 
 
+def test_every_branch_says_when_to_try_it():
+    assert sorted(itertools.chain(*(names for names, _ in sources("to try")))) == registry.names(
+        "branch"
+    )
+
+
 @pytest.mark.parametrize("kind", ["branch", "fusion", "gate"])
 def test_every_block_stands_in_the_table_of_sources(kind):
     named = itertools.chain(*(names for names, _ in sources(kind)))
     assert sorted(named) == sorted(GATES if kind == "gate" else registry.names(kind))
+
+
+def table_of_presets():
+    """Rows of Markdown: each field that a preset sets, its values, and its default."""
+    presets = {name: read_preset(name) for name in ("quick", "small_images", "swin_imagenet")}
+    assert sorted(presets) == preset_names()
+
+    def cell(value):
+        if isinstance(value, tuple | list):
+            return ", ".join(f"`{word}`" for word in value) or "none"
+        return str(value).lower() if value is None or isinstance(value, bool) else f"`{value}`"
+
+    yield f"| value | {' | '.join(f'`{name}`' for name in presets)} | default |"
+    yield "| --- |" + " --- |" * (len(presets) + 1)
+    for field in fields(Recipe):
+        if any(field.name in values for values in presets.values()):
+            told = [cell(v[field.name]) if field.name in v else "" for v in presets.values()]
+            default = cell(getattr(Recipe(), field.name))
+            yield f"| `{field.name}` | {' | '.join(told)} | {default} |"
+
+
+def test_the_values_of_presets_are_those_of_their_files():
+    table = "\n".join(table_of_presets())
+    page = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    assert f"\n{table}\n" in page, f"write into docs/recipes.md:\n{table}"
 
 
 def test_the_table_of_sources_names_options_that_exist():

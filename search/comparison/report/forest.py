@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search.comparison.report.forest_rows import (
+    Bar,
     ForestRow,
-    Found,
     difference_rows,
     effect_rows,
 )
@@ -89,10 +89,10 @@ def _draw(comparison: Comparison, rows: list[ForestRow], figure: Figure, note: s
     figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
 
 
-def _draw_row(axes: Axes, y: float, found: Found, monitor: str) -> None:
+def _draw_row(axes: Axes, y: float, bar: Bar, monitor: str) -> None:
     """One difference; hollow where it is kept out of conclusions."""
-    versus = found.versus
-    _draw_published(axes, y - _ABOVE, found.published)
+    versus = bar.versus
+    _draw_published(axes, y - _ABOVE, bar.published)
     if versus.difference is None:
         return
     colour = _COLOURS[versus.verdict]
@@ -106,7 +106,7 @@ def _draw_row(axes: Axes, y: float, found: Found, monitor: str) -> None:
         marker="s" if versus.cause else "o",
         markersize=4 if versus.cause else 5.5,
         color=colour,
-        markerfacecolor="white" if found.kept_out else colour,
+        markerfacecolor="white" if bar.kept_out else colour,
         linestyle="none",
     )
 
@@ -148,7 +148,7 @@ def _legend(comparison: Comparison, rows: Sequence[ForestRow]) -> list[tuple[str
     ]
     if comparison.equivalence is not None:
         entries.append(("■", EQUAL, f"equal within {margin_text(comparison)}"))
-    if any(found.published for row in rows for found in row.by_matching.values()):
+    if any(bar.published for row in rows for bar in row.by_matching.values()):
         entries.append(("◇", "black", "published"))
     return entries
 
@@ -172,15 +172,15 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, str, str]]) -> Non
 
 def _limit(comparison: Comparison, rows: Sequence[ForestRow]) -> float:
     """The same on both sides of 0 and in all panels; published sizes far beyond do not count."""
-    found = [one for row in rows for one in row.by_matching.values()]
+    bars = [one for row in rows for one in row.by_matching.values()]
     ends = [
         abs(shown_value(end, comparison.monitor))
-        for one in found
+        for one in bars
         for end in (one.versus.difference, one.versus.low, one.versus.high)
         if end is not None
     ]
     if comparison.equivalence is not None:
         ends.append(shown_value(comparison.equivalence, comparison.monitor))
     own = max(ends, default=1.0) or 1.0
-    published = [abs(size) for one in found for size in one.published]
+    published = [abs(size) for one in bars for size in one.published]
     return 1.08 * max([own, *(size for size in published if size <= _FARTHEST * own)])

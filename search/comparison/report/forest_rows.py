@@ -13,8 +13,8 @@ Kind = Literal["head", "arm", "control"]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one way of matching found of a row.
+class Bar:
+    """The difference of a row, by one way of matching.
 
     Args:
         versus: the difference.
@@ -33,7 +33,7 @@ class ForestRow:
 
     text: str
     kind: Kind
-    by_matching: dict[str, Found] = field(default_factory=dict)
+    by_matching: dict[str, Bar] = field(default_factory=dict)
 
 
 def difference_rows(comparison: Comparison) -> list[ForestRow]:
@@ -53,7 +53,7 @@ def difference_rows(comparison: Comparison) -> list[ForestRow]:
             lines += [("control", f"{c.cause}: against {c.against}", c) for c in result.controls]
             for kind, name, versus in lines:
                 row = rows.setdefault((cell, result.arm, name), ForestRow(name, kind))
-                row.by_matching[result.matching] = Found(
+                row.by_matching[result.matching] = Bar(
                     versus,
                     not comparison.speaks_of(result, versus),
                     _sizes(
@@ -75,7 +75,7 @@ def effect_rows(comparison: Comparison) -> list[ForestRow]:
             rows[question,] = ForestRow(head, "head")
         for effect in effects:
             row = rows.setdefault((question, effect.name), ForestRow(effect.name, "arm"))
-            row.by_matching[effect.matching] = Found(
+            row.by_matching[effect.matching] = Bar(
                 effect.versus,
                 effect.improving or effect.guessing,
                 _sizes(

@@ -74,6 +74,8 @@ def _parts_called(name: str) -> list[PartInfo]:
     Raises InputError if there are none.
     """
     parts = _all_parts()
+    if name.endswith(".py"):
+        raise InputError(f"{name!r} is a file, not a name; give it as --plugin {name}")
     if name not in {part.name for part in parts}:
         raise unknown("part", name, {part.name for part in parts})
     return [part for part in parts if part.name == name]

@@ -224,5 +224,6 @@ def _show(paper: Paper, time_by: TimeBy, console: Console) -> None:
         console.say(f"source    {url}")
     command = f"{door()} compare --config {paper.path}"
     console.say(f"run       {command}")
-    console.say("own       on images of your own, with C channels and N classes:")
+    own = "on images of your own, of C channels and N classes; without --dry-run it trains:"
+    console.say(f"own       {own}")
     console.say(f"          {command} --name mine --dry-run {_OWN_IMAGES}")

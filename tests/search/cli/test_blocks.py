@@ -73,6 +73,8 @@ def test_parts_that_are_named_say_what_to_do_next(write_plugin, capsys):
     assert f"next: python search.py cost w_msa+average --plugin {path}" in capsys.readouterr().out
     assert main(["blocks", "rand_augmnet"]) == 2
     assert "unknown part 'rand_augmnet'; did you mean 'rand_augment'?" in capsys.readouterr().err
+    assert main(["blocks", "blur.py"]) == 2
+    assert "give it as --plugin blur.py" in capsys.readouterr().err
 
 
 def test_a_part_of_a_recipe_is_checked_by_a_training(capsys):

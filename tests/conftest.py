@@ -32,14 +32,16 @@ class {name}(Branch):
 '''
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clean_registry():
     """Plug-ins are known to the whole process: forget those that the test makes known."""
     plugins, modules = dict(registry._plugins), set(sys.modules)
     yield registry
+    registry._unasked.clear()
+    if registry._plugins == plugins:
+        return
     registry._plugins.clear()
     registry._plugins.update(plugins)
-    registry._unasked.clear()
     registry._describe.cache_clear()
     for name in set(sys.modules) - modules:
         if name.startswith("hybrid_swin_plugins."):

@@ -184,7 +184,7 @@ def _wrong_cost(word: BlockWord, window: Window, grid: Grid, normed: bool = Fals
     """How the closed-form cost differs from the counted one; empty if it does not."""
     cost = mixer_cost(word, DIM, HEADS, window, grid, normed)
     mixer = build_mixer(word, DIM, HEADS, window, grid, normed)
-    counted = counted_cost(mixer, (*grid, DIM))
+    counted = counted_cost(mixer, (*grid, DIM), "cpu")
     return "" if cost == counted else f"cost() says {cost}, counted on a grid of {grid}: {counted}"
 
 

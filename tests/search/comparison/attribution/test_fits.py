@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import special
 
 from search.comparison.attribution.design import make_design
 from search.comparison.attribution.fits import CrossedFit
@@ -78,9 +79,11 @@ def test_effects_hold_for_new_seeds_and_new_images(seeds, images):
     world, replays, both, seeds_only = World(seeds, images), 300, 0, 0
     for _ in range(replays):
         read = world.sample(seeds)
-        effect, other = effect_of(attribute(read)), effect_of(attribute(validation_of(read)))
+        effect = effect_of(attribute(read))
         both += effect.low <= world.truth <= effect.high
-        seeds_only += other.low <= world.truth <= other.high
+        if seeds == 10:
+            other = effect_of(attribute(validation_of(read)))
+            seeds_only += other.low <= world.truth <= other.high
     assert both / replays >= 0.93 - 2 * (0.95 * 0.05 / replays) ** 0.5
     if seeds == 10:
         assert seeds_only / replays < 0.85
@@ -121,19 +124,21 @@ def test_with_two_candidates_an_effect_is_half_their_difference():
 def drawn_trials(world, candidates, images):
     """One training of each candidate of a random study, whose luck is its own."""
     drawn, rows, right = world.draw_images(images), [], {}
-    for number in range(candidates):
-        place = int(world.rng.integers(4))
-        chances = world.chances(drawn, world.rng.normal(0, 0.1))[place]
-        answers = (world.rng.random(images) < chances).astype(float)
-        rows.append(Trial(PAIRS[place], float(answers.mean()), str(number)))
-        right[str(number)] = Correctness((0,), ("images",), None, answers[None])
+    places = world.rng.integers(4, size=candidates).tolist()
+    skills = world.rng.normal(0, 0.1, (candidates, 1))
+    chances = special.expit(special.logit(world.chances(drawn))[places] + skills)
+    answers = (world.rng.random(chances.shape) < chances).astype(float)
+    scores = answers.mean(axis=1).tolist()
+    for number, (place, score) in enumerate(zip(places, scores, strict=True)):
+        rows.append(Trial(PAIRS[place], score, str(number)))
+        right[str(number)] = Correctness((0,), ("images",), None, answers[number][None])
     return Trials("s", "val/accuracy", "max", tuple(rows), candidates, right=right, images=images)
 
 
 @pytest.mark.parametrize(("candidates", "images"), [(24, 60), (60, 400)])
 def test_effects_of_a_random_study_hold_for_new_images_too(candidates, images):
     """Where it is not known which images were right, they hold for these only."""
-    world, replays, both, these = World(candidates, images), 300, 0, 0
+    world, replays, both, these = World(candidates, images), 200, 0, 0
     for _ in range(replays):
         read = drawn_trials(world, candidates, images)
         told = attribute(read)

@@ -21,17 +21,17 @@ def study(rows, **changes):
 
 def random_trials(rng, count, together=None):
     """Random trials of the planted model; the noise is larger where there is mdta."""
-    rows = []
-    for index in range(count):
-        a, b = rng.integers(0, 3, 2)
-        rate = float(rng.choice(list(RATES)))
-        noise = 0.02 if "mdta" in (WORDS[a], WORDS[b]) else 0.01
-        score = 0.9 + PLANTED[0, a] + PLANTED[1, b] + RATES[rate] + rng.normal(0, noise)
-        if together is not None:
-            score += together[a, b]
-        others = {"recipe.learning_rate": rate}
-        rows.append(Trial((WORDS[a], WORDS[b]), score, f"c{index}", others=others))
-    return rows
+    a, b = rng.integers(0, 3, (2, count))
+    mdta = WORDS.index("mdta")
+    noise = rng.normal(0, np.where((a == mdta) | (b == mdta), 0.02, 0.01))
+    rates = rng.choice(list(RATES), count).tolist()
+    scores = 0.9 + PLANTED[0, a] + PLANTED[1, b] + [RATES[rate] for rate in rates] + noise
+    if together is not None:
+        scores += together[a, b]
+    return [
+        Trial((WORDS[i], WORDS[j]), score, f"c{index}", others={"recipe.learning_rate": rate})
+        for index, (i, j, score, rate) in enumerate(zip(a, b, scores.tolist(), rates, strict=True))
+    ]
 
 
 def by_name(effects):
@@ -39,7 +39,7 @@ def by_name(effects):
 
 
 def test_effects_of_a_planted_model_are_found_without_bias_and_covered():
-    rng, replays = np.random.default_rng(0), 700
+    rng, replays = np.random.default_rng(0), 400
     truth = {(f"stage {s}", word): PLANTED[s, w] for s in range(2) for w, word in enumerate(WORDS)}
     estimates = {name: [] for name in truth}
     covered = 0
@@ -52,21 +52,23 @@ def test_effects_of_a_planted_model_are_found_without_bias_and_covered():
         assert np.mean(values) == pytest.approx(
             truth[name], abs=4 * np.std(values) / np.sqrt(replays)
         ), name
-    assert 0.93 <= covered / replays <= 0.985  # all six of the table together
+    assert 0.93 <= covered / replays <= 0.98  # all six of the table together
 
 
 def test_a_stage_that_does_nothing_is_rarely_shown_to_do_something():
-    rng, replays, wrong = np.random.default_rng(1), 500, 0
+    rng, replays, wrong = np.random.default_rng(1), 400, 0
     for _ in range(replays):
+        pairs, scores = rng.choice(WORDS, (40, 2)).tolist(), rng.normal(0.9, 0.01, 40).tolist()
         rows = [
-            Trial(tuple(rng.choice(WORDS, 2)), rng.normal(0.9, 0.01), f"c{i}") for i in range(40)
+            Trial(tuple(pair), score, f"c{i}")
+            for i, (pair, score) in enumerate(zip(pairs, scores, strict=True))
         ]
         wrong += any(effect.is_shown for effect in attribute(study(rows)).effects)
     assert wrong / replays <= 0.065
 
 
 def test_interactions_are_found():
-    rng, replays = np.random.default_rng(2), 250
+    rng, replays = np.random.default_rng(2), 150
     found = {}
     for _ in range(replays):
         told = attribute(study(random_trials(rng, 100, TOGETHER)), interactions=True)
@@ -105,18 +107,18 @@ def test_effects_by_hand():
 
 def factorial(rng, seeds, effects, noise=0.004):
     """Every pair of words at each seed; seeds move all scores together."""
-    rows = []
-    skill = rng.normal(0, 0.02, seeds)
-    for (a, first), (b, second) in itertools.product(enumerate(WORDS), repeat=2):
-        for seed in range(seeds):
-            score = 0.9 + effects[a] + skill[seed] + rng.normal(0, noise) + TOGETHER[a, b]
-            rows.append(Trial((first, second), score, f"{first}/{second}", seed))
-    return rows
+    scores = 0.9 + effects[:, None, None] + TOGETHER[:, :, None] + rng.normal(0, 0.02, seeds)
+    scores = (scores + rng.normal(0, noise, scores.shape)).tolist()
+    return [
+        Trial((first, second), scores[a][b][seed], f"{first}/{second}", seed)
+        for (a, first), (b, second) in itertools.product(enumerate(WORDS), repeat=2)
+        for seed in range(seeds)
+    ]
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("seeds", [3, 10])
 def test_a_factorial_over_seeds_is_covered(seeds):
-    rng, replays = np.random.default_rng(seeds), 500
+    rng, replays = np.random.default_rng(seeds), 400
     inside, errors = [], []
     for _ in range(replays):
         told = attribute(study(factorial(rng, seeds, PLANTED[0])))
@@ -126,7 +128,7 @@ def test_a_factorial_over_seeds_is_covered(seeds):
         inside.append(all(effects[n].low <= t <= effects[n].high for n, t in truths.items()))
         errors.append(effects["stage 0", "mdta"].estimate + 0.03)
     assert told.method == f"t over {seeds} paired seeds, 9 candidates"
-    assert 0.925 <= np.mean(inside) <= 0.995  # six together; 500 replays: +-.02
+    assert 0.925 <= np.mean(inside) <= 0.995  # six together; 400 replays: +-.02
     assert abs(np.mean(errors)) < 4 * np.std(errors) / np.sqrt(replays)
 
 

@@ -38,11 +38,27 @@ def idle():
     return space(first, stage(blocks=[WORD], width=32))
 
 
+def factory(found):
+    """The space's factory, which makes each combination once: draws repeat them."""
+    maker, made = CandidateFactory(found), {}
+    make = maker.make
+
+    def once(params):
+        key = repr(sorted({**maker._default, **params}.items()))
+        if key not in made:
+            made[key] = make(params)
+        return made[key]
+
+    maker.make = once
+    return maker
+
+
 @pytest.fixture(scope="module")
 def counted():
-    """That space with all its networks looked at."""
+    """That space with all its networks looked at, and its factory."""
     found = idle()
-    return found, network_part(found, CandidateFactory(found), samples=10)
+    maker = factory(found)
+    return maker, network_part(found, maker, samples=10)
 
 
 def brute(found):
@@ -74,9 +90,9 @@ def test_few_combinations_are_all_looked_at():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_estimate_meets_what_is_counted(seed, counted):
-    found, everything = counted
+    maker, everything = counted
     assert everything.exact
-    part = look(everything.parameters, "networks", CandidateFactory(found), 800, most=0, seed=seed)
+    part = look(everything.parameters, "networks", maker, 800, most=0, seed=seed)
     assert not part.exact
     assert part.combinations == everything.combinations == 1458
     assert 0 < part.distinct.error < 0.2 * everything.distinct.value
@@ -88,7 +104,7 @@ def test_the_estimate_meets_what_is_counted(seed, counted):
 
 def test_the_standard_error_is_what_estimates_scatter_by():
     found = space(stage(blocks=[WORD]))
-    maker = CandidateFactory(found)
+    maker = factory(found)
     networks = network_part(found, maker, samples=10)
     parts = [
         look(networks.parameters, "networks", maker, 200, most=0, seed=seed) for seed in range(20)
@@ -106,7 +122,7 @@ def test_idle_values_of_a_range_are_counted():
     scale = {"word": "{mixer}:scale(init={r})", "mixer": {"choose": ["w_msa", "w_msa+mdta"]}}
     first = stage(blocks=[scale | {"r": {"from": 1, "to": 40, "step": 1}}, focal], num_heads=4)
     found = space(first)
-    maker = CandidateFactory(found)
+    maker = factory(found)
     networks = network_part(found, maker, samples=10)
     assert networks.distinct == Number((40 + 1) * 4)
     part = look(networks.parameters, "networks", maker, samples=400, most=0)
@@ -140,7 +156,7 @@ BRANCHES = {"choose": ["w_msa", "mdta", "conv", "conv(kernel=5)", "pointwise"]}
 def test_orders_of_branches_are_counted(word, names, of_one):
     block = {"word": word, **dict.fromkeys(names, BRANCHES)}
     found = space(stage(blocks=[block]))
-    maker = CandidateFactory(found)
+    maker = factory(found)
     networks = network_part(found, maker, samples=10)
     part = look(networks.parameters, "networks", maker, samples=400, most=0)
     assert of_one is None or networks.distinct.value == of_one
@@ -150,7 +166,7 @@ def test_orders_of_branches_are_counted(word, names, of_one):
 def test_branches_of_two_blocks_are_not_exchanged_with_each_other():
     block = {"word": "{a}+{b}", "a": BRANCHES, "b": BRANCHES}
     found = space(stage(blocks=[block, block]))
-    maker = CandidateFactory(found)
+    maker = factory(found)
     parameters = network_part(found, maker, samples=10).parameters
     part = look(parameters, "networks", maker, samples=600, most=0)
     assert abs(part.distinct.value - 15 * 15) < 4 * part.distinct.error

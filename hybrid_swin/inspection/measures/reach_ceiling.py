@@ -5,6 +5,7 @@ k = s² cells.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,9 +92,6 @@ def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
     A cell has ``cell`` pixels per side. Raises InputError for a variant that takes images of
     another size.
     """
-    from hybrid_swin.inspection.measures.token_support import pixel_support, token_support
-    from hybrid_swin.network.model import HybridSwin
-
     side = layout.grid * cell
     if variant.image_size != (side, side):
         height, width = variant.image_size
@@ -101,5 +99,14 @@ def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
             f"the variant takes images of {height} x {width} pixels, but {layout.grid} cells of "
             f"{cell} pixels make {side} x {side}; set image_size: {side} in the variant"
         )
+    return ceiling(layout, cells_seen(_pixels(variant), layout.grid, cell))
+
+
+@lru_cache(maxsize=64)
+def _pixels(variant: "Variant") -> NDArray[np.bool_]:
+    """Which pixels each token sees, kept: comparisons ask for each network once per layout."""
+    from hybrid_swin.inspection.measures.token_support import pixel_support, token_support
+    from hybrid_swin.network.model import HybridSwin
+
     support = token_support(HybridSwin(variant)).reshape(-1, *variant.grids[0])
-    return ceiling(layout, cells_seen(pixel_support(support, variant), layout.grid, cell))
+    return pixel_support(support, variant)

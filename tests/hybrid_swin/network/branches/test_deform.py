@@ -26,11 +26,11 @@ def build(grid=(4, 5), heads=HEADS, **options):
 
 def at(image, y, x):
     """A map of (H, W, C) between its tokens; every token counts by how near it is."""
-    total = torch.zeros(image.shape[-1], dtype=image.dtype)
-    for i in range(image.shape[0]):
-        for j in range(image.shape[1]):
-            total = total + max(0, 1 - abs(y - i)) * max(0, 1 - abs(x - j)) * image[i, j]
-    return total
+    rows, columns = (
+        (1 - (torch.arange(side, dtype=image.dtype) - at).abs()).clamp(min=0)
+        for side, at in zip(image.shape, (y, x), strict=False)
+    )
+    return torch.einsum("i,j,ijc->c", rows, columns, image)
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ from search.statistics.intervals import (
     paired_difference,
     score_interval,
 )
-from search.statistics.multiplicity import holm
 from search.statistics.quantiles import half_width
 from search.statistics.unpaired import unpaired_difference
 
@@ -44,12 +43,12 @@ def test_scores_that_are_no_numbers_are_refused(scores):
 
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_t_interval_covers_the_truth_as_often_as_it_says(n):
-    draws = np.random.default_rng(n).normal(0.9, 0.02, size=(4000, n))
+    draws = np.random.default_rng(n).normal(0.9, 0.02, size=(2000, n))
     covered = 0
     for scores in draws:
         interval = score_interval(scores)
         covered += interval.low <= 0.9 <= interval.high
-    assert 0.93 <= covered / 4000 <= 0.97
+    assert 0.93 <= covered / 2000 <= 0.97
 
 
 def test_paired_difference_is_scipys():
@@ -300,17 +299,6 @@ def correctness(rng, seeds, items, difficulty, seed_spread=0.3):
     """Crossed seeds x items: a logit is the item's ease + the seed's skill."""
     logits = difficulty + rng.normal(0, seed_spread, (seeds, 1))
     return rng.random((seeds, items)) < 1 / (1 + np.exp(-logits))
-
-
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_an_arm_against_itself_is_rarely_called_different(seeds):
-    rng, replays, called = np.random.default_rng(seeds), 2000, 0
-    for _ in range(replays):
-        difficulty = rng.normal(2, 1.5, (1, 150))
-        arms = [correctness(rng, seeds, 150, difficulty) for _ in range(4)]
-        differences = [crossed_difference(arm, arms[0]) for arm in arms[1:]]
-        called += min(holm([difference.p_value for difference in differences])) < 0.05
-    assert called / replays <= 0.065
 
 
 def test_new_items_are_part_of_the_doubt():

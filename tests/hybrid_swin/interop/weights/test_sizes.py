@@ -18,7 +18,7 @@ import hybrid_swin as hs
 from hybrid_swin.interop.weights.source.layouts import names, split
 
 WINDOW, HEADS = 7, 2
-SQUARE = (96, 128, 160, 192, 224, 256, 288, 320, 352, 384)
+SQUARE = (96, 128, 160, 192, 224, 256, 352)
 OBLONG = (160, 224), (224, 320), (200, 260), (224, 448)
 SIZES = [*((side, side) for side in SQUARE), *OBLONG]
 # Where logits differ from a network's for 224 x 224 pixels unless its rules are taken over.

@@ -189,7 +189,7 @@ def test_validation_chooses_the_learning_rate():
 def test_the_choice_of_learning_rates_calls_equal_arms_different(choose_rate, least, most):
     """Two exchangeable arms, rates 2.6 points apart, choices that are often wrong; level .05."""
     plan = plan_of(learning_rates=(0.001, 0.003), choose_rate=choose_rate, seeds=10)
-    rng, gap, count, arms = np.random.default_rng(1), 0.026, 250, plan.entries[:2]
+    rng, gap, count, arms = np.random.default_rng(1), 0.026, 125, plan.entries[:2]
     keys = [{s.key: r for r in range(2) for s in plan.selections(e, r)} for e in arms]
     false_alarms = 0
     for _ in range(count):

@@ -24,7 +24,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Beta
+from torch.distributions import Beta, Gamma
+
+_LEAST_ALPHA = 0.01  # of which torch's Beta draws as it should
 
 
 class Mix(NamedTuple):
@@ -50,11 +52,25 @@ def draw_mix(
     alpha = cutmix if cuts else mixup
     if alpha == 0 or mixes >= probability:
         return None
-    kept = float(Beta(alpha, alpha, validate_args=False).sample())
+    kept = _beta(alpha)
     if not cuts:
         return Mix(kept)
     down, right = torch.rand(2).tolist()
     return Mix(kept, (down, right))
+
+
+def _beta(alpha: float) -> float:
+    """A draw of Beta(alpha, alpha), which is the share of one of two Gamma(alpha) draws.
+
+    Below 0.01 both round to 0 more and more often, and torch's Beta returns a half. Their
+    logarithms do not: Gamma(a) is Gamma(a + 1) U^(1/a), with U uniform.
+    """
+    if alpha >= _LEAST_ALPHA:
+        return float(Beta(alpha, alpha, validate_args=False).sample())
+    one = torch.tensor(1.0, dtype=torch.float64)
+    first, second = Gamma(alpha + one, one).sample((2,)).log()
+    ratio = torch.rand(2, dtype=torch.float64).log().diff() / alpha
+    return float((first - second - ratio).sigmoid())
 
 
 def mixed(images: Tensor, opposite: Tensor, mix: Mix) -> tuple[Tensor, float]:

@@ -51,3 +51,13 @@ def test_probabilities_decide_what_happens():
     assert share(cuts, 0.8, 1.0, 1.0, 0.3) == pytest.approx(0.3, abs=0.05)
     assert share(cuts, 0.8, 0.0, 1.0, 1.0) == 0 and share(cuts, 0.0, 1.0, 1.0, 0.0) == 1
     assert share(happens, 0.0, 0.0, 1.0, 0.5) == share(happens, 0.8, 1.0, 0.0, 0.5) == 0
+
+
+@pytest.mark.parametrize("alpha", [0.009, 1e-3, 1e-10, 5e-324])
+def test_a_small_parameter_mixes_hardly(alpha):
+    """Beta(a, a) has a share of about a log(99) between 0.01 and 0.99, and half at each end."""
+    torch.manual_seed(0)
+    kept = torch.tensor([draw_mix(alpha, 0, 1, 0.5).kept for _ in range(2000)])
+    assert abs((kept > 0.5).float().mean() - 0.5) < 0.05
+    between = ((kept > 0.01) & (kept < 0.99)).float().mean()
+    assert abs(between - alpha * math.log(99)) < 0.01

@@ -20,8 +20,8 @@ def notes_at_test_size(variant: Variant, recipes: Iterable[Recipe]) -> list[str]
             continue
         tested = count_cost(replace(variant, image_size=(side, side))).macs
         notes.append(
-            f"recipe.test_image_size {side}: a validation or test image takes {tested / 1e6:,.1f}M "
-            f"MACs, {tested / trained:.2f} x the {trained / 1e6:,.1f}M of a train image, which is "
+            f"recipe.test_image_size {side}: a validation or test image takes {tested:,} "
+            f"MACs, {tested / trained:.2f} x the {trained:,} of a train image, which is "
             "what costs and budgets count"
         )
     return notes

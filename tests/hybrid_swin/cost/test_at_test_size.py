@@ -17,4 +17,4 @@ def test_a_larger_test_is_said_with_its_cost():
     searched = [Recipe(), Recipe(test_image_size=96), Recipe(test_image_size=96, epochs=3)]
     (note,) = notes_at_test_size(variant(64), searched)
     small, large = (count_cost(variant(side)).macs for side in (64, 96))
-    assert f"{large / 1e6:,.1f}M MACs, {large / small:.2f} x the {small / 1e6:,.1f}M of" in note
+    assert f"{large:,} MACs, {large / small:.2f} x the {small:,} of a train image" in note

@@ -24,9 +24,10 @@ def test_an_error_of_our_own_is_not_explained_away(error):
 
 @pytest.fixture
 def environment(tmp_path):
-    """One with a torchmetrics that needs a torchvision, which is of another torch."""
+    """One with a Lightning that needs a torchvision, which is of another torch."""
     for name, text in (
         ("torchvision", "from torchvision import _meta\n"),
+        ("lightning", "import torchmetrics\n"),
         ("torchmetrics", "import torchvision\n"),
     ):
         (tmp_path / name).mkdir()

@@ -145,7 +145,7 @@ def load_ours(model, like):
 
 def load_sharded(model, like):
     mesh = init_device_mesh("cpu", (1,))
-    for _, block in model.blocks():
+    for _, block in [*model.blocks()][::8]:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
     garbage(model.to_empty(device="cpu"))
@@ -189,7 +189,7 @@ def test_a_sharded_network_is_reset(one_process):
     with torch.device("meta"):
         model = network()
     mesh = init_device_mesh("cpu", (1,))
-    for _, block in model.blocks():
+    for _, block in [*model.blocks()][::8]:
         fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
     model.to_empty(device="cpu")

@@ -88,14 +88,17 @@ class Attention(NamedTuple):
         grid = None if image is None else variant.grids_of(image)[stage]
         return window_layout(self.part, self.at.grid, self.at.window, grid)
 
-    def source_layout(self, rules: Rules, image: Grid | None = None) -> WindowLayout | str:
+    def source_layout(
+        self, rules: Rules, image: Grid | None = None, window: Window | None = None
+    ) -> WindowLayout | str:
         """The windows of a foreign source's block on the same map; or why there are none.
 
         A table of biases tells their size: it is that of the model's windows if these are as large
         by the source's rules, else that of windows of its own. V2 has none: there the source says
-        it, or they are taken for the model's.
+        it, or they are taken for the model's. ``window`` is `source_window`'s, where many images
+        are asked about.
         """
-        window, shifted = self.source_window(rules), self.kind == "sw_msa"
+        window, shifted = window or self.source_window(rules), self.kind == "sw_msa"
         return rules.lay(self.at.variant, self.at.stage, window, shifted, image)
 
     def source_window(self, rules: Rules) -> Window:

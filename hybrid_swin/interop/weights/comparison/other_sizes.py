@@ -10,7 +10,7 @@ from hybrid_swin.interop.weights.source.rules import EPS, Rules
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, sides_of, spell_size
+from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {
@@ -109,8 +109,9 @@ def _differing_sizes(
     images: dict[tuple[str, str], Grid] = {}
     for attention in attentions:
         first: dict[tuple[str, str], Grid] = {}
+        window = attention.source_window(rules)
         for image in images_of(variant, attention.at.stage, _windows(attention, rules)):
-            for kind in _differing(attention, rules, image):
+            for kind in _differing(attention, rules, window, image):
                 if kind not in first and _takes(attentions, rules, image):
                     first[kind] = image
         for kind, image in first.items():
@@ -132,22 +133,25 @@ def _takes(attentions: Sequence[Attention], rules: Rules, image: Grid) -> bool:
     return not any(isinstance(a.source_layout(rules, image), str) for a in attentions)
 
 
-def _differing(attention: Attention, rules: Rules, image: Grid) -> Iterator[tuple[str, str]]:
+def _differing(
+    attention: Attention, rules: Rules, window: Window, image: Grid
+) -> Iterator[tuple[str, str]]:
     """How a block's windows lie otherwise on images of a size: which of the rules, and what it is.
 
-    Nothing where the library takes no such image.
+    Nothing where the library takes no such image. ``window`` is the source's nominal one.
     """
     part, variant = attention.part, attention.at.variant
-    grid = variant.grids_of(image)[attention.at.stage]
-    ours, theirs = attention.layout(image), attention.source_layout(rules, image)
+    theirs = attention.source_layout(rules, image, window)
     if isinstance(theirs, str):
         return
-    own = replace(rules, made_for=None)
+    ours = attention.layout(image)
     if is_strided(part, ours):
         yield "word", ""
     elif ours == theirs:
         pass
-    elif rules.fixed_elsewhere(variant) and ours == attention.source_layout(own, image):
+    elif rules.fixed_elsewhere(variant) and ours == attention.source_layout(
+        replace(rules, made_for=None), image
+    ):
         yield "made_for", ""
     elif ours.window != theirs.window:
         yield "small_map", rules.small_map
@@ -155,8 +159,9 @@ def _differing(attention: Attention, rules: Rules, image: Grid) -> Iterator[tupl
         yield ("shift", rules.shift) if part.name == attention.kind else ("word", "")
     else:
         yield "roll", rules.roll
-    if part.kwargs.get("mask_padding") and ours.padded != grid:
-        yield "mask", ""
+    if part.kwargs.get("mask_padding"):
+        if ours.padded != variant.grids_of(image)[attention.at.stage]:
+            yield "mask", ""
 
 
 def _own_differing(attention: Attention, source: Variant) -> Grid | None:

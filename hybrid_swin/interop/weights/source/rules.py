@@ -146,7 +146,8 @@ class Rules:
                 return f"{self.library} takes no map of {spell_size(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
         made_for = self.made_for or variant.image_size
-        nominal = grid if self.one_size else variant.grids_of(made_for)[stage]
+        fixed = variant.grids if self.made_for is None else variant.grids_of(made_for)
+        nominal = grid if self.one_size else fixed[stage]
         if self.by_height:
             height = made_for[0] // variant.patch_size // 2**stage
             if height < 1:

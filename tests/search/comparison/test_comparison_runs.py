@@ -20,7 +20,7 @@ SETTINGS = {
         "mlp_ratio": 2.0,
         "stages": [{"width": 32, "depth": 1, "num_heads": 4, "blocks": ["w_msa"]}],
     },
-    "recipe": {"epochs": 3, "batch_size": 128},
+    "recipe": {"epochs": 2, "batch_size": 128},
     "arms": [
         {"label": "plain"},
         {"add": "mdta", "controls": {"channel attention": "no attention"}},

@@ -36,6 +36,6 @@ def test_a_single_seed_tells_nothing():
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_arms_at_the_margin_are_rarely_called_equal(seeds):
     rng = np.random.default_rng(seeds)
-    draws = rng.normal(0.01, 0.005, (2000, seeds))
+    draws = rng.normal(0.01, 0.005, (1000, seeds))
     called = [equivalence_p(paired_difference(d, np.zeros(seeds)), 0.01) < 0.05 for d in draws]
     assert np.mean(called) <= 0.06

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.cost.formulas import load_formulas as load
@@ -208,9 +209,14 @@ def stem_cost(variant: "Variant", width: int) -> Cost:
 def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cost:
     """Patch merging into stage ``index``, from one width to another."""
     tokens = math.prod(variant.grids[index])
-    inputs = 4 * before if variant.merging == "linear" else before
-    norm = layer_norm(after if variant.merging_norm == "post" else inputs)
-    if variant.merging == "conv":
+    return _merging_cost(variant.merging, variant.merging_norm, tokens, before, after)
+
+
+@lru_cache(2**16)  # the width solver asks for the same widths for each network that it matches
+def _merging_cost(merging: str, place: str, tokens: int, before: int, after: int) -> Cost:
+    inputs = 4 * before if merging == "linear" else before
+    norm = layer_norm(after if place == "post" else inputs)
+    if merging == "conv":
         return norm + convolution(tokens, inputs, after, 3)
     return norm + linear(tokens, inputs, after, bias=False)
 

@@ -129,7 +129,7 @@ def changes(before: Variant, after: Variant) -> str:
 
 
 class _Search:
-    """One search. The cost of a stage is worked out once, whatever it is combined with."""
+    """One search. The cost of each part is worked out once, whatever it is combined with."""
 
     def __init__(
         self, variant: Variant, by: By, amount: float, tolerance: float, fields: Collection[Field]
@@ -138,7 +138,9 @@ class _Search:
         self.moves_width, self.moves_mlp = "width" in fields, "mlp_ratio" in fields
         self.mlp_range = _MLP_RATIO_RANGE if self.moves_width else MOST_SCALE
         self.original = shapes_of(variant)
-        self.stage, self.merging = cache(self._stage), cache(self._merging)
+        self.blocks, self.mlps, self.between = (
+            cache(function) for function in (self._blocks, self._mlps, self._between)
+        )
 
     def best(self) -> tuple[Shapes, float]:
         """Shapes and MLP ratio. Raises InputError where none are good enough."""
@@ -179,11 +181,11 @@ class _Search:
         partial: list[tuple[int, Shapes]] = [(0, ())]
         for index in range(count):
             options = [
-                (self.stage(index, shape, self.variant.mlp_ratio), shape)
+                (self._stage(index, shape, self.variant.mlp_ratio), shape)
                 for shape in shapes_near(self.variant, index, scale, each)
             ]
             partial = [
-                (total + cost + self.merging(index, chosen[-1:], shape), (*chosen, shape))
+                (total + cost + self._merging(index, chosen[-1:], shape), (*chosen, shape))
                 for total, chosen in partial
                 for cost, shape in options
             ]
@@ -210,7 +212,11 @@ class _Search:
     def _exact_ratio(self, shapes: Shapes, cost: int) -> float:
         """The MLP ratio that would meet the cost if hidden widths could be fractions."""
         old = self.variant.mlp_ratio
-        slope = (self._cost(shapes, 2 * old) - cost) / old
+        more = sum(
+            self.mlps(index, shape.width, 2 * old) - self.mlps(index, shape.width, old)
+            for index, shape in enumerate(shapes)
+        )
+        slope = more / old
         return old + (self.amount - cost) / slope
 
     def _rounded(self, shapes: Shapes, ratio: float) -> float | None:
@@ -226,28 +232,34 @@ class _Search:
     def _cost(self, shapes: Shapes, mlp_ratio: float | None = None) -> int:
         ratio = self.variant.mlp_ratio if mlp_ratio is None else mlp_ratio
         return sum(
-            self.stage(index, shape, ratio)
-            + self.merging(index, shapes[max(index - 1, 0) : index], shape)
+            self._stage(index, shape, ratio)
+            + self._merging(index, shapes[max(index - 1, 0) : index], shape)
             for index, shape in enumerate(shapes)
         )
 
     def _stage(self, index: int, shape: Shape, mlp_ratio: float) -> int:
-        """A stage's blocks; with the first the stem, and with the last the head."""
+        return self.blocks(index, shape) + self.mlps(index, shape.width, mlp_ratio)
+
+    def _merging(self, index: int, before: Shapes, after: Shape) -> int:
+        """The merging into a stage; nothing before the first."""
+        return self.between(index, before[-1].width, after.width) if before else 0
+
+    def _blocks(self, index: int, shape: Shape) -> int:
+        """A stage's blocks without MLPs; with the first the stem, and with the last the head."""
         variant, width = self.variant, shape.width
         stage = replace(variant.stages[index], width=width, num_heads=shape.num_heads)
-        total = blocks_cost(variant, index, stage) + mlps_cost(variant, index, width, mlp_ratio)
+        total = blocks_cost(variant, index, stage)
         if index == 0:
             total += stem_cost(variant, width)
         if index == len(variant.stages) - 1:
             total += head_cost(variant, width)
         return int(getattr(total, self.by))
 
-    def _merging(self, index: int, before: Shapes, after: Shape) -> int:
-        """The merging into a stage; nothing before the first."""
-        if not before:
-            return 0
-        cost = merging_cost(self.variant, index, before[-1].width, after.width)
-        return int(getattr(cost, self.by))
+    def _mlps(self, index: int, width: int, mlp_ratio: float) -> int:
+        return int(getattr(mlps_cost(self.variant, index, width, mlp_ratio), self.by))
+
+    def _between(self, index: int, before: int, after: int) -> int:
+        return int(getattr(merging_cost(self.variant, index, before, after), self.by))
 
     def _residual(self, cost: float) -> float:
         return cost / self.amount - 1

@@ -288,14 +288,14 @@ def test_an_edited_copy_of_an_earlier_plan_is_never_replaced(paced, tmp_path):
     digits(tmp_path / "photos")
     folder = tmp_path / "runs" / "photos"
 
-    def propose_with(*epochs):
-        for number in epochs:
-            settle("--images", "photos", "--hours", "0.5", "--recipe.epochs", number)
+    def propose_with(*threads):
+        for number in threads:
+            settle("--images", "photos", "--hours", "0.5", "--workers.threads", number)
         return sorted(path.name for path in folder.glob("begin.old*"))
 
-    assert propose_with("20", "21", "22") == ["begin.old.yaml"]  # its own, it replaces
+    assert propose_with("1", "2", "3") == ["begin.old.yaml"]  # its own, it replaces
     (folder / "begin.old.yaml").write_text("# mine")
-    assert propose_with("23", "24") == ["begin.old.2.yaml", "begin.old.yaml"]
+    assert propose_with("4", "5") == ["begin.old.2.yaml", "begin.old.yaml"]
     assert (folder / "begin.old.yaml").read_text() == "# mine"
 
 
@@ -335,11 +335,12 @@ COMPARISON_WORDS = {
         *("--recipe.epochs", "20", "--recipe.flip", "none"),
     ],
     "factors": [
+        *("--arms", "[{label: base}, {add: mdta}]"),
         *("--factors", "{fusion: [sum, gate]}", "--baseline", "base"),
         *("--name", "mine", "--workers.count", "2", "--wandb.mode", "disabled"),
     ],
     "looks": [
-        *("--seeds", "[3, 5]", "--primary.arm", "+mdta"),
+        *("--arms", "[{label: base}, {add: mdta}]", "--seeds", "[3, 5]", "--primary.arm", "+mdta"),
         *("--match.by", "[macs, parameters]", "--equivalence", "1"),
     ],
 }
@@ -591,7 +592,7 @@ def test_trials_are_fitted_to_the_hours_and_never_more_than_asked_for(paced, tmp
 
 
 def test_seeds_of_a_comparison_are_fitted_to_the_hours(paced, tmp_path):
-    words = ["--learning_rates", "[0.003]", "--seeds", "40"]
+    words = ["--learning_rates", "[0.003]", "--seeds", "40", "--arms", "[{label: a}, {add: mdta}]"]
     few, _ = settle("--hours", "0.4", *words, kind=ComparisonSettings)
     all_of_them, _ = settle("--hours", "100", *words, kind=ComparisonSettings)
     assert 3 <= few.settings.seeds < 40 == all_of_them.settings.seeds

@@ -129,8 +129,10 @@ def pytest_configure():
     """Ctrl-C reaches what tests start, also where they are run in the background.
 
     A shell lets background jobs ignore it, and children would inherit that. And no test cuts the
-    power: none waits until what it writes has reached the disk.
+    power: none waits until what it writes has reached the disk. And only tests of W&B start its
+    mirror, which costs as much as a study: they set the mode themselves.
     """
+    os.environ["WANDB_MODE"] = "disabled"
     os.fsync = lambda descriptor: None
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

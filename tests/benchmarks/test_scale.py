@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +35,14 @@ def test_service_runs_from_a_result_to_the_job_that_it_makes_possible():
     assert scale.service_times(executor, 10).tolist() == [0.25, 0.25]
 
 
-def test_a_study_runs_and_goes_on(tmp_path, capsys):
+def test_a_study_runs_and_goes_on(tmp_path, capsys, monkeypatch):
+    def run_here(words, **_):  # in a process of its own, it would only import for seconds
+        assert words[:3] == [sys.executable, "-m", "benchmarks.scale"]
+        capsys.readouterr()
+        scale.main(words[3:])
+        return SimpleNamespace(stdout=capsys.readouterr().out)
+
+    monkeypatch.setattr(scale, "subprocess", SimpleNamespace(run=run_here))
     out = tmp_path / "scale"
     scale.main(["--trials", "20", "--out", str(out)])
     report = json.loads(out.with_suffix(".json").read_text())

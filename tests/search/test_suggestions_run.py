@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
@@ -16,10 +16,13 @@ from hybrid_swin.__main__ import main as train_main
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.run_reference import run_data
 from search.cli.main import main
+from search.launch.hours import pilots
+from search.launch.hours.pace import Pace
 from search.records.receipt import write_receipt
 from search.records.study_folder import bind_settings
 from search.settings.config_files import read_config
 from search.settings.study import StudySettings
+from tests.search.records import instant_folders
 
 SHORT = {
     "inspect": ["--only", "similarity", "--images", "8"],
@@ -89,6 +92,10 @@ def test_what_the_receipt_says(moved, capsys, monkeypatch):
     receipt = json.loads((moved / "receipt.json").read_text())
     repeat = shlex.split(receipt["repeat"])
     monkeypatch.chdir(moved)
+    pace = Pace(0.01, 1e-4, 1e-11, 0.5, 1.0, 2)  # no pilot is trained
+    workers = nullcontext(instant_folders.InstantWorkers())
+    monkeypatch.setattr(pilots, "start_workers", lambda *_: workers)
+    monkeypatch.setattr(pilots.PilotWorkers, "pace", lambda *_: pace)
     assert execute(repeat) == 0
     assert "trainings" in capsys.readouterr().out
 

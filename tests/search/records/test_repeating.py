@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +9,17 @@ from search.records.receipt import differences_from
 from search.records.versions import code_hash, versions
 from search.settings.config_files import read_config, read_receipt
 
-DOOR = Path(__file__).parents[3] / "search.py"
 CLAIMED = {"data": {"data_hash": "d0"}, "plugins": {"blur.py": "b0"}, "precision": "32-true"}
 
 
-def test_a_study_is_repeated_from_its_receipt_alone(finished, tiny, tmp_path):
+def test_a_study_is_repeated_from_its_receipt_alone(finished, tiny, tmp_path, doors):
     receipt = tmp_path / "elsewhere" / "receipt.json"
     receipt.parent.mkdir()
     shutil.copyfile(finished.folder / "receipt.json", receipt)
-    command = [sys.executable, str(DOOR), *tiny.command("--name", "again", config=receipt)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "not as in the receipt" not in done.stdout
+    process = doors.open(*tiny.command("--name", "again", config=receipt))
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "not as in the receipt" not in output
     boards = [
         json.loads((folder / "leaderboard.json").read_text())
         for folder in (finished.folder, tmp_path / "runs" / "again")

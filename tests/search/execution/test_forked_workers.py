@@ -261,6 +261,7 @@ SCRIPT = """
 import ctypes, os, sys, time
 from multiprocessing.connection import Pipe
 from search.execution.forked_workers import Server
+open("begun", "a").write("x")
 print("once", flush=True)
 server = Server(sys.argv[1:])
 print(server.pid, flush=True)
@@ -291,6 +292,7 @@ def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports, child):
     places = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
     process = subprocess.Popen(
         [sys.executable, "-P", str(script), imports],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": places, **({"CHILD": child} if child else {})},
         text=True,
@@ -314,3 +316,4 @@ def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports, child):
             os.kill(pid, signal.SIGKILL)
         left, _ = process.communicate()
     assert left == ""
+    assert (tmp_path / "begun").read_text() == "x"

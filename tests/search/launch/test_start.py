@@ -2,10 +2,7 @@
 
 import inspect
 import math
-import os
 import re
-import subprocess
-import sys
 import typing
 from dataclasses import replace
 from pathlib import Path
@@ -187,32 +184,6 @@ def test_types_are_seen_by_an_editor():
     assert set(dir(search)) == set(search.__all__)
     with pytest.raises(AttributeError, match="run_stduy"):
         _ = search.run_stduy
-
-
-def test_a_script_needs_no_guard(tmp_path, tiny):
-    """Workers start without running the script again, wherever it lies and whatever it is."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        f"""
-open("begun", "a").write("x")
-import search
-study = search.run_study({str(tiny.config)!r}, trials=0, name="plain",
-    finalists={{"seeds": 1, "top": 0, "random": 0}}, recipe={{"epochs": 1}}, workers={{"count": 1}})
-print(len(study.finalists), "retrained")
-"""
-    )
-    environment = {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "1 retrained" in done.stdout
-    assert (tmp_path / "begun").read_text() == "x"
 
 
 def test_the_page_for_notebooks_runs_as_it_stands(instant, capsys):

@@ -552,14 +552,10 @@ def test_a_folder_that_cannot_be_written_is_refused(variant_file, tmp_path):
 def test_figures_are_sent_only_where_asked(variant_file, tmp_path, monkeypatch):
     sent = []
     monkeypatch.setattr(inspect_wandb, "send", lambda *given: sent.append(given) or "sent")
-    out = str(tmp_path / "out")
-    told(InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=out))
+    asked = {"images": 2, "only": "attention_distance", "out": str(tmp_path / "out")}
+    told(InspectQuestion(variant_file, NOISE, **asked))
     assert sent == []
-    told(InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=out, wandb=True))
-    told(
-        InspectQuestion(
-            variant_file, NOISE, images=2, only=FAST, out=out, wandb=True, log_images=True
-        )
-    )
-    names = ["receptive_field", "attention_distance"]
+    told(InspectQuestion(variant_file, NOISE, **asked, wandb=True))
+    told(InspectQuestion(variant_file, NOISE, **asked, wandb=True, log_images=True))
+    names = ["attention_distance"]
     assert [given[1:] for given in sent] == [(False, names), (True, names)]

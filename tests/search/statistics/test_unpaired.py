@@ -78,7 +78,7 @@ def test_intervals_cover_new_seeds_and_images(seeds, accuracies, skill):
 @pytest.mark.parametrize("seeds", [(3, 3), (5, 5), (3, 10)])
 def test_intervals_over_seeds_cover(seeds):
     rng = np.random.default_rng(seeds)
-    first = rng.normal(0.9, 0.01, (2000, seeds[0]))
-    second = rng.normal(0.88, 0.02, (2000, seeds[1]))
+    first = rng.normal(0.9, 0.01, (1000, seeds[0]))
+    second = rng.normal(0.88, 0.02, (1000, seeds[1]))
     found = [unpaired_difference(a, b) for a, b in zip(first, second, strict=True)]
     assert 0.93 <= np.mean([d.low <= 0.02 <= d.high for d in found]) <= 0.975

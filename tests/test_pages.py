@@ -59,7 +59,7 @@ def instant(monkeypatch):
     """Trainings of studies, comparisons and dry runs take no time."""
     trained = instant_folders.use_instant_workers(monkeypatch)
 
-    pace = Pace(0.01, 1e-4, 1e-11, 0.5, 1.0, 2)
+    pace = Pace(0.01, 1e-4, 1e-11, 120.0, 1.0, 2)  # few runs fit into an hour
     workers = nullcontext(instant_folders.InstantWorkers())
     monkeypatch.setattr(pilots, "start_workers", lambda *_: workers)
     monkeypatch.setattr(pilots.PilotWorkers, "pace", lambda *_: pace)

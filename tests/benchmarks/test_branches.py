@@ -40,7 +40,7 @@ def test_a_run_times_both_modes_and_says_what_it_left_out(threads, tmp_path, cap
         assert all(len(t["cpu"]) == 2 and min(t["cpu"]) > 0 for t in seconds.values())
     table = out.with_suffix(".md").read_text()
     assert all(table.count(f"| `{name}` |") == 1 for name in timed)
-    assert "Left out: `inception_dw`: inception_dw: 2 channels are too few" in table
+    assert "Left out: `inception_dw`: its block gives inception_dw 2 channels" in table
     assert table in capsys.readouterr().out
 
 

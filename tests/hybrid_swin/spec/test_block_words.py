@@ -96,8 +96,8 @@ def test_white_space_does_not_matter():
 WORDS = sorted(
     {
         "mdta(attention=false;depthwise=false)",
-        "w_msa+conv(kernel=11):scale(init=1e+12)",
-        "w_msa+conv:scale(init=1000000000000)",
+        "w_msa+conv(kernel=11):scale(init=1e+2)",
+        "w_msa+conv:scale(init=1000)",
         "w_msa+conv:scale(init=1e-7)",
         "conv+w_msa+mdta:split(ratio=1-2-3)",
         *(w for name in registry.names("branch") for w in words_with("branch", name)),

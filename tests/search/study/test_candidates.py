@@ -147,13 +147,13 @@ def test_values_that_make_no_network_are_refused():
     assert refusal.excess == {"possible": 1.0}
 
 
-def test_an_option_that_only_building_can_judge_is_refused_too():
+def test_a_block_too_large_for_its_width_is_refused_too():
     few = "conv+inception_dw:split(ratio=7-1)"  # one head of two channels
     variant = copy.deepcopy(VARIANT)
     variant["stages"][0]["blocks"] = {"choose": [["w_msa"], [few]]}
     drawn = params(stages__0__width=16, stages__0__num_heads=8) | {"stages.0.blocks": few}
     refusal = candidates(variant).judge(drawn)
-    assert "2 channels are too few" in refusal.reason
+    assert "gives inception_dw 2 channels" in refusal.reason
     assert refusal.excess == {"possible": 1.0}
 
 

@@ -32,11 +32,11 @@ Experiment = StudySettings | ComparisonSettings
 
 _WHERE = {"name", "folder", "workers", "wandb"}  # settings that change no training
 _CAREFUL = 4  # hours from which on that preset is taken
-_BEGIN = time.monotonic()  # of the command: this module is imported at its start
 
 
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
+    began = time.monotonic()
     place = options.images or settings.path
     if not options.dry_run:
         _check_places(settings)
@@ -44,7 +44,7 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
         print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
     imports = _imports(options, settings, words)
     with nullcontext() if options.dry_run else trains_on_unread():
-        request = in_time(options, settings, words)
+        request = in_time(options, settings, words, began)
     as_json = options.format == "json"
     if options.dry_run:
         # a proposal says all of it
@@ -120,9 +120,12 @@ def in_time(
     options: TimeOptions,
     settings: Experiment,
     words: Sequence[str],
+    began: float,
     console: "Console | None" = None,
 ) -> InTime:
     """What to train, and what there is time for; ``words`` are the command line's.
+
+    The hours count from ``began``, by ``time.monotonic``.
 
     Raises InputError for arguments that cannot be used, or too little time.
     """
@@ -133,8 +136,8 @@ def in_time(
 
     console = console or Console()
     if options.images is not None:
-        return _of_images(options, options.images, settings, words, console)
-    return _fitted(settings, Clock(options.hours or 0.0, _BEGIN), console)
+        return _of_images(options, options.images, settings, words, began, console)
+    return _fitted(settings, Clock(options.hours or 0.0, began), console)
 
 
 def _of_images(
@@ -142,6 +145,7 @@ def _of_images(
     images: str,
     base: Experiment,
     words: Sequence[str],
+    began: float,
     console: "Console",
 ) -> InTime:
     from search.launch.hours.time_plan import Clock
@@ -162,9 +166,9 @@ def _of_images(
     if not any(word.partition("=")[0] == "--name" for word in words):
         base = replace(base, name=name_of(images, ending))
     hours = preset.hours if options.hours is None else options.hours
+    clock = Clock(hours, began)
     if has_begun(base.path):
-        return _continued(options, images, base, kind, words, hours, console)
-    clock = Clock(hours, _BEGIN)
+        return _continued(options, images, base, kind, words, clock, console)
     parser = COMMANDS[name].parser(name)
     given = with_words({}, parser, words, type(options), type(base))
     proposal = propose(kind, images, clock, preset, base, given, console)
@@ -189,11 +193,10 @@ def _continued(
     base: Experiment,
     kind: "Kind",
     words: Sequence[str],
-    hours: float,
+    clock: "Clock",
     console: "Console",
 ) -> InTime:
     """What an earlier start with `--images` began; without `--hours`, in those of that start."""
-    from search.launch.hours.time_plan import Clock
     from search.launch.proposal.begin_file import BEGIN_FILE
     from search.launch.proposal.going_on import check_same_proposal
     from search.launch.proposal.words import COMMANDS as NAMES
@@ -208,18 +211,18 @@ def _continued(
     check_same_proposal(base, images, options.preset, kind)
     known = read_time_limit(base.path)
     if known and options.hours is None:
-        hours = known.hours
+        clock = replace(clock, hours=known.hours)
     console.say(f"going on with the settings in {file}")
     name = NAMES[kind]
     _, settings, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
-    fitted = _fitted(replace(settings, name=base.name), Clock(hours, _BEGIN), console)
+    fitted = _fitted(replace(settings, name=base.name), clock, console)
     given = with_words({}, COMMANDS[name].parser(name), words, type(options), type(base))
     number = "trials" if kind == "study" else "seeds"
     count, planned = given.get(number), getattr(fitted.settings, number)
-    if known and known.hours == hours and isinstance(count, int) and count > planned:
+    if known and known.hours == clock.hours and isinstance(count, int) and count > planned:
         raise InputError(
-            f"--{number} {count}: this {kind} began with {planned} in {hours:g} h and goes on "
-            f"with them; give other --hours to plan anew, or leave --{number} out"
+            f"--{number} {count}: this {kind} began with {planned} in {known.hours:g} h and goes "
+            f"on with them; give other --hours to plan anew, or leave --{number} out"
         )
     return fitted
 

@@ -48,7 +48,6 @@ def paced(monkeypatch, tmp_path):
 
     monkeypatch.setattr(timed.PilotWorkers, "pace", tell)
     monkeypatch.setattr(timed, "start_workers", NoWorkers)
-    monkeypatch.setattr(experiments, "_BEGIN", time.monotonic())  # not when tests were collected
     monkeypatch.chdir(tmp_path)
     return pilots
 
@@ -101,12 +100,13 @@ def textures(root, classes, each, size, mode="RGB"):
     return root
 
 
-def settle(*words, kind=StudySettings):
-    """What the command would do, and what it says."""
+def settle(*words, kind=StudySettings, ago=0.0):
+    """What a command that began so many seconds ago would do, and what it says."""
     text = io.StringIO()
     command = COMMANDS["run" if kind is StudySettings else "compare"]
     options, settings, given = command.parse("", words)
-    found = in_time(options, settings, given, Console(file=text, width=1000))
+    began = time.monotonic() - ago
+    found = in_time(options, settings, given, began, Console(file=text, width=1000))
     return found, text.getvalue()
 
 
@@ -613,6 +613,15 @@ def test_the_plan_that_was_refused_fits_the_hours_that_were_named(paced, capsys)
     hours = capsys.readouterr().err.partition("give --hours ")[2].partition(",")[0]
     found, _ = settle("--hours", str(float(hours) + 0.01))
     assert found.settings.trials >= 3
+
+
+def test_the_hours_count_from_the_start_of_the_command(paced, monkeypatch):
+    """Not of the process, which may have run others."""
+    assert settle("--hours", "1")[0].plan.limit.hours == 1
+    with pytest.raises(InputError, match="takes at least"):
+        settle("--hours", "1", ago=3600)
+    monkeypatch.setattr(time, "monotonic", lambda at=time.monotonic: at() + 3600)
+    assert main(["run", "--hours", "1", "--dry-run"]) == 0
 
 
 def test_a_limit_is_plain_json(tmp_path):

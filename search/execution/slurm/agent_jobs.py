@@ -118,19 +118,15 @@ class AgentJobs:
 
     def close(self) -> None:
         """End the agents in order, and cancel the jobs."""
-        for name in chain.from_iterable(self._by_job.values()):
+        for name in chain.from_iterable(self._agents_by_job().values()):
             self._agents.dismiss(name, "the command has ended")
         if trouble := self._jobs.close():
             self._place.say(trouble)
 
     def _look_at_agents(self) -> None:
-        places, known = self._agents.places, self._jobs.known
-        jobs = {name: place.get("slurm_job", "") for name, place in places.items()}
-        self._by_job = {}
-        for name, job in jobs.items():
-            if job in known:
-                self._by_job.setdefault(job, []).append(name)
-        ours = [node for node in self._agents.nodes if jobs.get(node.name) in known]
+        self._by_job = self._agents_by_job()
+        jobs = {name: job for job, names in self._by_job.items() for name in names}
+        ours = [node for node in self._agents.nodes if node.name in jobs]
         new = {jobs[node.name] for node in ours} - self._joined
         if new:
             self._joined |= new
@@ -140,6 +136,13 @@ class AgentJobs:
         work = self._agents.backlog + sum(node.busy for node in ours)
         self._jobs.want(math.ceil(min(work, self.expected) / room))
         self._dismiss_idle(ours)
+
+    def _agents_by_job(self) -> dict[str, list[str]]:
+        agents: dict[str, list[str]] = {}
+        for name, place in self._agents.places.items():
+            if (job := place.get("slurm_job", "")) in self._jobs.known:
+                agents.setdefault(job, []).append(name)
+        return agents
 
     def _dismiss_idle(self, ours: Sequence[Node]) -> None:
         """Let agents go that have had no work for long, as while the last trainings run elsewhere.

@@ -139,7 +139,7 @@ def test_as_many_jobs_as_the_study_feeds(
 def test_what_the_end_of_a_job_costs(start, fake_slurm, agents, wait_until, state, kind):
     jobs, told = start(max_jobs=1)
     agents.backlog = 1
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     fake_slurm.put("11_1", "RUNNING", "None", comment(fake_slurm))
     agents.join("11_1")
     jobs.tend()
@@ -154,9 +154,9 @@ def test_what_the_end_of_a_job_costs(start, fake_slurm, agents, wait_until, stat
 
 
 def test_an_agent_that_left_in_order_has_said_all(start, fake_slurm, agents, wait_until):
-    jobs, _ = start(max_jobs=1)
+    jobs, told = start(max_jobs=1)
     agents.backlog = 1
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     agents.join("11_1")
     jobs.tend()
     agents.leave("agent-11_1")
@@ -168,7 +168,7 @@ def test_an_agent_that_left_in_order_has_said_all(start, fake_slurm, agents, wai
 def test_a_job_that_slurm_forgot_says_nothing_of_its_agent(start, fake_slurm, agents, wait_until):
     jobs, told = start(max_jobs=1)
     agents.backlog = 1
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     wait_until(lambda: jobs.waiting)  # it was seen in the queue
     agents.join("11_1")
     jobs.tend()
@@ -180,9 +180,9 @@ def test_a_job_that_slurm_forgot_says_nothing_of_its_agent(start, fake_slurm, ag
 
 def test_the_end_of_a_job_is_that_of_all_agents_in_it(start, fake_slurm, agents, wait_until):
     """As of one that a user has started there by srun."""
-    jobs, _ = start(max_jobs=1)
+    jobs, told = start(max_jobs=1)
     agents.backlog = 1
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     agents.join("11_1")
     agents.join("11_1", name="another")
     jobs.tend()
@@ -197,7 +197,7 @@ def test_an_agent_without_work_leaves_and_comes_back_with_work(
 ):
     jobs, told = start(max_jobs=2, patience=0.05)
     agents.backlog = 2
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     agents.join("11_1")
     agents.join("11_2", busy=0)
     wait_until(lambda: jobs.tend() or len(agents.nodes) == 2)
@@ -219,9 +219,9 @@ def test_an_agent_without_work_leaves_and_comes_back_with_work(
 
 
 def test_idle_moments_do_not_add_up(start, fake_slurm, agents, wait_until, monkeypatch):
-    jobs, _ = start(max_jobs=1, patience=100.0)
+    jobs, told = start(max_jobs=1, patience=100.0)
     agents.backlog = 1
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     agents.backlog = 0
     agents.join("11_1", busy=0)
     now = [1000.0]
@@ -293,9 +293,9 @@ def test_why_jobs_wait_is_said_once(start, agents, wait_until):
 
 
 def test_the_end_lets_agents_go(start, fake_slurm, agents, wait_until):
-    jobs, _ = start(max_jobs=2)
+    jobs, told = start(max_jobs=2)
     agents.backlog = 2
-    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    wait_until(lambda: jobs.tend() or told)
     agents.join("11_1")
     jobs.tend()
     jobs.close()

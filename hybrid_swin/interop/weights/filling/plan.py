@@ -38,7 +38,7 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.windows import MASKED
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import Part, window_layout
+from hybrid_swin.spec.block_words import Part, arguments_of, own_window, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, Window
 
@@ -242,7 +242,8 @@ def _table_window(part: Part, grid: Grid, window: Window) -> Grid:
     """The window whose offsets are the rows of a branch's table; a plug-in's code is not run."""
     if registry.plugin_hash("branch", part.name):
         return window_layout(part, grid, window).window
-    its: Grid = registry.load("branch", part.name).table_window(window, grid, **part.kwargs)
+    branch, options = registry.load("branch", part.name), arguments_of("branch", part)
+    its: Grid = branch.table_window(own_window(part, window), grid, **options)
     return its
 
 

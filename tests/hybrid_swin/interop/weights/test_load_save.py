@@ -556,6 +556,24 @@ def test_windows_of_two_sides_are_saved_and_loaded(
     assert report.is_as_in_source or before != after
 
 
+def test_windows_of_a_block_are_saved_and_loaded(small_swin, tmp_path):
+    words = ("w_msa(window_size=2)", "sw_msa(window_size=2x3)+overlap(window_size=2):sum(gate=se)")
+    own, stages = small_swin(*words), small_swin("w_msa", "sw_msa+overlap:sum(gate=se)", seed=1)
+    hs.save_weights(own, tmp_path / "own.safetensors")
+    again = small_swin(*words, seed=2)
+    report = hs.load_weights(again, tmp_path / "own.safetensors")
+    assert report.is_as_in_source and report.resized == ()
+    same(again.state_dict(), own.state_dict())
+    resized = hs.load_weights(stages, tmp_path / "own.safetensors").resized
+    tables = {r.name: (r.before, r.after) for r in resized}
+    assert tables["layers.0.blocks.0.attn.relative_position_bias_table"][0][0] == 9
+    hs.save_weights(stages, tmp_path / "stages.safetensors")
+    assert hs.load_weights(own, tmp_path / "stages.safetensors").resized
+    again = small_swin("w_msa", "sw_msa+overlap:sum(gate=se)", seed=2)
+    hs.load_weights(again, tmp_path / "stages.safetensors")
+    same(again.state_dict(), stages.state_dict())
+
+
 def test_windows_that_a_state_dict_does_not_tell_are_said(small_swin):
     """Windows of 7x9 and 9x7 have bias tables of one length."""
     weights = small_swin(image_size=(72, 144), window_size=(7, 9)).state_dict()

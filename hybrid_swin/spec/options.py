@@ -14,6 +14,11 @@ _MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share
 _SIZE = re.compile(r"([1-9][0-9]{0,8})(?:x([1-9][0-9]{0,8}))?")
 RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
 _END = r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)"
+# Python's own also reads 1_1, 07 and +7, which YAML reads otherwise or not at all.
+_NUMBERS = {
+    int: re.compile(r"-?(0|[1-9][0-9]*)"),
+    float: re.compile(r"-?(0|[1-9][0-9]*)?(\.[0-9]*)?(e[-+]?[0-9]+)?", re.IGNORECASE),
+}
 _RANGE = re.compile(f"{_END}-{_END}")  # 0.08-1, 1e-05-1
 
 
@@ -70,9 +75,10 @@ class Option:
             return text == "true"
         if self.type is tuple and (both := _RANGE.fullmatch(text)):
             return float(both[1]), float(both[2])
-        for number in (int, float):
-            with suppress(ValueError):
-                return number(text)
+        for number, form in _NUMBERS.items():
+            if form.fullmatch(text):
+                with suppress(ValueError):  # of "." and "e5"
+                    return number(text)
         return text
 
     def check(self, value: Any, where: str) -> Any:

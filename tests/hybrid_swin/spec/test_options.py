@@ -80,6 +80,15 @@ def test_a_value_that_does_not_fit_is_refused_with_what_is_allowed(option, value
         (KERNEL, "5", 5),
         (KERNEL, "5.0", 5.0),
         (KERNEL, "big", "big"),
+        (COUNT, "-4", -4),
+        (COUNT, "07", "07"),  # Python's int and float would read these
+        (COUNT, "1_1", "1_1"),
+        (COUNT, "+7", "+7"),
+        (COUNT, "\N{ARABIC-INDIC DIGIT SEVEN}", "\N{ARABIC-INDIC DIGIT SEVEN}"),
+        (NUMBER, "-.5", -0.5),
+        (NUMBER, "1_0.5", "1_0.5"),
+        (NUMBER, "inf", "inf"),
+        (NUMBER, ".", "."),
     ],
 )
 def test_a_words_text_is_read_for_the_option(option, text, value):

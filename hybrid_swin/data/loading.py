@@ -89,13 +89,13 @@ def at_test_size(
     options = json.dumps(dict(settings.options), sort_keys=True)
     source = settings.source, options, (side, side), channels, cache
     try:
-        ids, images = _load_resized(*source, loaded.mean, loaded.std)
+        are_resized, ids, images = _load_resized(*source, loaded.mean, loaded.std)
     except InputError as error:
         raise InputError(
             f"recipe.test_image_size {side}: validation and test images cannot be read in this "
             f"size; leave it out ({error})"
         ) from error
-    if ids != tuple(loaded.images.ids):
+    if not are_resized or ids != tuple(loaded.images.ids):
         raise InputError(
             f"recipe.test_image_size {side}: the data source gives other images in this size than "
             f"in {height} x {width}; leave it out"
@@ -112,10 +112,11 @@ def _load_resized(
     cache: Path | None,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-) -> tuple[tuple[str, ...], NormalisedImages]:
+) -> tuple[bool, tuple[str, ...], NormalisedImages]:
     # Past the cache of images, which would lose those of the training.
     images, _ = _load_images.__wrapped__(source, options, image_size, in_channels, cache)
-    return tuple(images.ids), NormalisedImages(images.images, mean, std)
+    normalised = NormalisedImages(images.images, mean, std)
+    return bool(images.resize), tuple(images.ids), normalised
 
 
 @lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same split

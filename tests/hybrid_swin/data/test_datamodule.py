@@ -359,6 +359,14 @@ def test_what_cannot_be_read_at_another_size_is_said():
         data.setup()
 
 
+def test_a_source_that_cuts_other_images_of_the_same_names_is_refused():
+    """Patches of 63 and of 64 pixels are as many, of other places."""
+    settings, variant = DataSettings(source="photographs"), replace(VARIANT, image_size=63)
+    data = make_datamodule(settings, variant, 64, 0, test_image_size=64)
+    with pytest.raises(InputError, match=r"test_image_size 64: .* other images in this size"):
+        data.setup()
+
+
 def test_an_epoch_of_repeated_images_has_as_many_images():
     data = make_datamodule(DataSettings(), VARIANT, 64, 0, repeats=3)
     data.setup()

@@ -1,6 +1,6 @@
 """What a recipe cannot do with a network, and what it can do though it is hardly meant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.augmentation_checks import check_augmentations
@@ -42,18 +42,10 @@ def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
 
     ``images`` are those of an epoch, if known.
     """
-    recipes, notes = list(recipes), []
-    batch = max(recipe.batch_size for recipe in recipes)
-    if images is not None and batch > images:
-        notes.append(
-            f"recipe.batch_size {batch} is more than the {images} images of an epoch: each epoch "
-            "is one step"
-        )
-    elif images is not None and batch * _FEW_STEPS > images:
-        notes.append(
-            f"recipe.batch_size {batch} makes few steps of the {images} images of an epoch: "
-            f"{-(-images // batch)}"
-        )
+    recipes = list(recipes)
+    notes = (
+        [] if images is None else [*_few_steps(recipes, images), *_slow_average(recipes, images)]
+    )
     warmed = [recipe for recipe in recipes if "warmup_epochs" not in recipe.unused]
     if not warmed:
         return notes
@@ -64,3 +56,35 @@ def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
             f"{longest.epochs}: the learning rate rises to the end and never falls"
         )
     return notes
+
+
+def _few_steps(recipes: Iterable[Recipe], images: int) -> Iterator[str]:
+    recipe = max(recipes, key=_images_of_a_step)
+    at_once = _images_of_a_step(recipe)
+    name = f"recipe.batch_size {recipe.batch_size}"
+    if recipe.accumulate_batches > 1:
+        name += f" with accumulate_batches {recipe.accumulate_batches}, {at_once:,} images a step,"
+    if at_once > images:
+        yield f"{name} is more than the {images} images of an epoch: each epoch is one step"
+    elif at_once * _FEW_STEPS > images:
+        steps = -(-images // at_once)
+        yield f"{name} makes few steps of the {images} images of an epoch: {steps}"
+
+
+def _slow_average(recipes: Iterable[Recipe], images: int) -> Iterator[str]:
+    """An average over more steps than there are is still near the first weights at the end."""
+
+    def steps(recipe: Recipe) -> int:
+        return recipe.epochs * -(-images // _images_of_a_step(recipe))
+
+    recipe = max(recipes, key=lambda recipe: 1 / (1 - recipe.ema) / steps(recipe))
+    if (reach := 1 / (1 - recipe.ema)) > steps(recipe):
+        share = recipe.ema ** steps(recipe)
+        yield (
+            f"recipe.ema {recipe.ema:g} averages over about {reach:,.0f} steps, and the training "
+            f"has {steps(recipe):,}: {share:.0%} of the average would be the first weights"
+        )
+
+
+def _images_of_a_step(recipe: Recipe) -> int:
+    return recipe.batch_size * recipe.accumulate_batches

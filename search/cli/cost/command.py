@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from hybrid_swin.cost.padding import padding_notes
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.variant_sources import OF_WORDS, is_block_word
 from hybrid_swin.spec.idle_fields import idle_fields
@@ -185,7 +186,8 @@ def _remarks(costs: Answer) -> Iterator[str]:
         swin_t = f"{OF_WORDS}, {words[0].variant.num_classes:,} classes"
         yield f"{few(row.name for row in words)}: as all blocks of a Swin-T ({swin_t})."
     for row in rows:
-        yield from (f"{row.name}: {note}." for note in idle_fields([row.variant]))
+        notes = *idle_fields([row.variant]), *padding_notes(row.variant)
+        yield from (f"{row.name}: {note}." for note in notes)
     if question.match is None:
         if len(rows) > 1:
             yield f"Percent: above {rows[0].name}."

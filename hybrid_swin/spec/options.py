@@ -111,7 +111,7 @@ class Option:
         if not fits:
             raise InputError(
                 f"{where}: option {self.name}={spell(value)} is not possible; give {self.allowed}"
-                + did_you_mean(value, map(spell, self.choices))
+                + did_you_mean(value, (c for c in self.choices if isinstance(c, str)))
             )
         return value
 

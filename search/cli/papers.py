@@ -28,8 +28,8 @@ _HOW: dict[TimeBy, str] = {
     "pilots": "by timed pilot trainings",
 }
 _OWN_IMAGES = (
-    "--data '{source: folder, options: {path: FOLDER}}' --variant.in_channels C "
-    "--variant.num_classes N"
+    "--data '{source: folder, options: {path: FOLDER}}' --variant.image_size S "
+    "--variant.in_channels C --variant.num_classes N"
 )
 
 
@@ -224,6 +224,6 @@ def _show(paper: Paper, time_by: TimeBy, console: Console) -> None:
         console.say(f"source    {url}")
     command = f"{door()} compare --config {paper.path}"
     console.say(f"run       {command}")
-    own = "on images of your own, of C channels and N classes; without --dry-run it trains:"
+    own = "your own images, as S x S pixels of C channels, N classes; without --dry-run it trains:"
     console.say(f"own       {own}")
     console.say(f"          {command} --name mine --dry-run {_OWN_IMAGES}")

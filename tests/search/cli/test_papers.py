@@ -97,7 +97,11 @@ def test_the_command_for_images_of_ones_own_is_complete(capsys, photos, tmp_path
     assert main(["papers", "coswin_convolution", "--time", "none"]) == 0
     (line,) = (x for x in capsys.readouterr().out.splitlines() if "--data" in x)
     classes = len([folder for folder in photos.iterdir() if folder.is_dir()])
-    for placeholder, value in (("FOLDER", photos), ("_channels C", "_channels 3")):
+    for placeholder, value in (
+        ("FOLDER", photos),
+        ("_size S", "_size 32"),
+        ("_channels C", "_channels 3"),
+    ):
         line = line.replace(placeholder, str(value))
     words = shlex.split(line.replace("num_classes N", f"num_classes {classes}"))[2:]
     name, *words = (word for word in words if word != "--dry-run")

@@ -63,7 +63,9 @@ def _few_steps(recipes: Iterable[Recipe], images: int) -> Iterator[str]:
     at_once = _images_of_a_step(recipe)
     name = f"recipe.batch_size {recipe.batch_size}"
     if recipe.accumulate_batches > 1:
-        name += f" with accumulate_batches {recipe.accumulate_batches}, {at_once:,} images a step,"
+        name += (
+            f" with accumulate_batches {recipe.accumulate_batches}, {at_once:,} images per step,"
+        )
     if at_once > images:
         yield f"{name} is more than the {images} images of an epoch: each epoch is one step"
     elif at_once * _FEW_STEPS > images:

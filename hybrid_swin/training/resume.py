@@ -35,7 +35,7 @@ from hybrid_swin.training.averaging import WeightAverage
 from hybrid_swin.training.early_stopping import EarlyStopping
 
 SCHEMA_VERSION = 1  # of a state
-_ELSEWHERE = "choose another folder, or start it again without resuming"
+_ELSEWHERE = "choose another folder, or start anew, without resuming (--resume false)"
 
 
 def identify(variant: Variant, recipe: Recipe, seed: int) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from hybrid_swin.spec.recipe_checks import fit_notes
         ({"batch_size": 512}, "makes few steps of the 1168 images of an epoch: 3"),
         (
             {"accumulate_batches": 10},
-            "with accumulate_batches 10, 640 images a step, makes few steps of the 1168 images of "
-            "an epoch: 2",
+            "with accumulate_batches 10, 640 images per step, makes few steps of the 1168 images "
+            "of an epoch: 2",
         ),
-        ({"accumulate_batches": 1000}, "64,000 images a step, is more than the 1168 images"),
+        ({"accumulate_batches": 1000}, "64,000 images per step, is more than the 1168 images"),
         ({"ema": 0.99}, None),
         (
             {"ema": 0.9999},

@@ -19,7 +19,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from hybrid_swin.system.schema import SchemaError, check_version
-from search.comparison.design.factors import Cell
+from search.comparison.design.factors import Cell, check_told_apart
 from search.comparison.design.latency_match import LatencyMatch
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
@@ -109,6 +109,7 @@ def read_plan_file(
         looks = tuple(content.get("looks") or settings.looks)
         if not entries:
             raise ValueError("no entries")
+        check_told_apart(entry.cell.levels for entry in entries)
         if any(type(seeds) is not int for seeds in looks) or list(looks) != sorted({*looks}):
             raise ValueError(f"looks {looks}")
     except InputError as error:

@@ -23,14 +23,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from search.comparison.design.factors import short_names, spell_level
+from search.comparison.design.factors import ARM, short_names, spell_level
 from search.comparison.results.differences import ArmScores, Versus, adjust, difference_of
 from search.comparison.results.trained_arm import TrainedArm
 from search.leaderboard.rows.evidence import RowEvidence
 from search.records.predictions import Correctness
 from search.statistics.intervals import Bounds
 
-ARM = "arm"  # the factor that the arms are
 Question = Literal["alone", "interaction", "instead"]
 _Cells = Mapping[tuple[str, ...], TrainedArm]  # by level of each factor, the arm last
 
@@ -105,7 +104,7 @@ def factor_effects(
     """
     factors = list(arms[0].entry.cell.levels) if arms else []
     images = {json.dumps(arm.entry.cell.data.to_dict(), sort_keys=True) for arm in arms}
-    if not factors or len(images) > 1 or ARM in factors:
+    if not factors or len(images) > 1:
         return ()
     effects: list[FactorEffect] = []
     for matching in dict.fromkeys(arm.entry.matching for arm in arms):

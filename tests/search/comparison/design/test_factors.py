@@ -20,10 +20,30 @@ def test_every_combination_comes_once_in_order():
         ({"fusion": []}, "must be a list of levels"),
         ({"fusion": "gate"}, "must be a list of levels"),
         ({"window_size": [2, 4, 2]}, "the level 2 twice"),
+        ({"x": [{"label": "a", "p": 1}, {"label": "a", "p": 2}]}, "both shown as 'a'"),
+        ({"x": [{"label": 1, "p": 1}, {"label": "1", "p": 2}]}, "both shown as '1'"),
+        ({"recipe.epochs": [12, "12"]}, "levels 12 and '12' are both shown as '12'"),
+        ({"recipe.test_image_size": [None, "None"]}, "both shown as 'None'"),
+        ({"x": [{"recipe.a": 1}, {"data.a": 1}]}, "both shown as '{a=1}'"),
+        ({"x": [{"label": "", "p": 1}]}, "label of a level must be text; got ''"),
+        ({"x": [{"label": [1], "p": 1}]}, r"label of a level must be text; got \[1\]"),
+        ({"": [1, 2]}, "'' cannot be a factor's name"),
+        ({"arm": [{"p": 1}, {"p": 2}]}, "'arm' cannot be a factor's name"),
+        ({"recipe.epochs": [10, {"choose": [20, 30]}]}, "is a choice, and a comparison does not"),
+        ({"x": [{"label": "a", "fusion": "sum"}]}, "fusion is a factor of its own"),
     ],
 )
 def test_levels_that_make_no_factor_are_refused(factors, message):
     with pytest.raises(InputError, match=message):
+        list(combinations(factors))
+
+
+def test_cells_that_would_have_one_name_are_refused():
+    factors = {
+        "x": [{"label": "a, y=1"}, {"label": "a"}],
+        "y": [{"label": "1"}, {"label": "1, y=1"}],
+    }
+    with pytest.raises(InputError, match="two cells are both called 'x=a, y=1, y=1'"):
         list(combinations(factors))
 
 
@@ -54,6 +74,7 @@ def test_a_level_may_set_several_values_at_once():
 
 
 def test_names_are_short():
+    assert name_of({"data.options.arm": 4}) == "data.options.arm=4"  # arms are the factor arm
     assert name_of({"data.options.reach": 4, "base": ["w_msa", "sw_msa"], "x": True}) == (
         "reach=4, base=[w_msa sw_msa], x=true"
     )
@@ -65,6 +86,7 @@ def test_names_are_short():
         ({"data.nothing": 1}, "nothing"),
         ({"data.option.reach": 1}, "did you mean options"),
         ({"base": "w_msa"}, "list of block words"),
+        ({"base": {"label": "a"}}, "list of block words"),
         ({"fusion": 3}, "fusion's name"),
         ({"data.split_seed": -1}, "split_seed"),
     ],

@@ -24,6 +24,7 @@ from typing import Any
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_presets import PRESET
 from hybrid_swin.spec.variant import Variant, check_num_stages
 from search.records.identity import candidate_id
 from search.settings.preset_levels import PRESET_PATH, check_something_left
@@ -39,6 +40,8 @@ from search.space.choices import (
     read_leaves,
 )
 from search.space.templates import Template
+
+_RECIPE_NAMES = {f.name for f in fields(Recipe)} - {f.name for f in fields(Variant)} | {PRESET}
 
 
 class Space:
@@ -191,6 +194,9 @@ def _change(values: dict[str, Any], path: str, value: Any) -> None:
     """Set a value, replacing what stood at the path or below it."""
     below = [p for p in values if p == path or p.startswith(f"{path}.")]
     parent = path.rpartition(".")[0]
+    if path in _RECIPE_NAMES and path not in values:
+        meant = f"; did you mean {f'{RECIPE}.{path}'!r}?"
+        raise unknown("field of a variant", path, (f.name for f in fields(Variant)), meant)
     free = parent in ("", RECIPE) or any(p.startswith(f"{parent}.") for p in values)
     if not below and (parent in values or not free):
         raise unknown("path", path, values)

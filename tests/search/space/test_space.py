@@ -422,6 +422,8 @@ def test_a_value_below_a_chosen_one_can_be_changed():
         ({"recipe": 3, "recipe.epochs": 4}, "unknown path 'recipe.epochs'"),
         ({"recipe": 3}, "a recipe is a mapping"),
         ({1: 2}, "unknown field of a variant '1'"),
+        ({"preset": "quick"}, "unknown field of a variant 'preset'; did you mean 'recipe.preset'"),
+        ({"epochs": 3}, "unknown field of a variant 'epochs'; did you mean 'recipe.epochs'"),
         ({"": 2}, "unknown field of a variant ''"),
         ({"stages.0.width": {"choose": [1, 2]}}, "is a choice; give one value"),
         ({"stages.0.width": {"same_as": "nothing"}}, r"stages\.0\.width: unknown value 'nothing'"),

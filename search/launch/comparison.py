@@ -16,6 +16,7 @@ from hybrid_swin.spec.idle_fields import idle_fields
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.comparison.design.claims import check_claims
+from search.comparison.design.clashes import preset_clashes
 from search.comparison.design.latency_match import LatencyMatch
 from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
 from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
@@ -127,6 +128,7 @@ def notes_of(plan: ComparisonPlan) -> list[str]:
     return [
         *unused_plugins(plan.settings),
         *preset_notes(plan.settings.recipe, plan.settings.changes),
+        *preset_clashes(plan.settings.factors, plan.settings.arms),
         *idle,
         *dict.fromkeys(note for notes in (*overdone, *of_size.values()) for note in notes),
     ]

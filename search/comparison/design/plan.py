@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import check_arms, default_arms
+from search.comparison.design.clashes import check_clashes
 from search.comparison.design.factors import Cell, combinations, make_point
 from search.comparison.design.matched_arms import PlannedArm, arms_at, build_arm, plan_arm
 from search.comparison.design.matching import LatencyMatcher
@@ -189,7 +190,9 @@ def make_plan(
             "factors, or give arms"
         )
     entries: list[PlannedArm] = []
-    for levels in combinations(settings.factors):
+    cells = list(combinations(settings.factors))
+    check_clashes(settings.factors, arms)
+    for levels in cells:
         point = make_point(settings, levels)
         built = {
             arm.name: build_arm(arm, space, point, bool(settings.learning_rates)) for arm in arms
@@ -213,7 +216,15 @@ def _check_distinct(entries: Sequence[PlannedArm]) -> None:
     count as evidence for the other.
     """
     seen: dict[tuple[str, str, tuple[str, ...]], str] = {}
+    places: set[tuple[str, str, str]] = set()
     for entry in entries:
+        place = entry.cell.name, entry.matching, entry.arm
+        if place in places:
+            raise InputError(
+                f"arm {entry.arm!r} has the name that match.by {entry.matching} gives to the equal "
+                "in cost of another; give it another label"
+            )
+        places.add(place)
         key = (entry.cell.name, entry.matching, entry.candidates)
         other = seen.setdefault(key, entry.arm)
         if other != entry.arm:

@@ -131,6 +131,7 @@ def read(options: ReadOptions, split: training.Split) -> int:
         about = {"folder": options.folder, "split": split, "images": len(reading.labels)}
         print_json({**about, "metrics": reading.metrics})
     else:
+        say(f"{len(reading.labels)} images of the {split} split, one training")
         _print_metrics(reading.metrics)
     return 0
 

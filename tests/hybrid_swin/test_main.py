@@ -111,7 +111,7 @@ def test_fit_leaves_settings_result_and_checkpoint(trained):
 
 def test_validate_prints_what_fit_measured(trained, capsys):
     assert main(["validate", str(trained), "--accelerator", "cpu"]) == 0
-    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines()[1:])
     measured = json.loads((trained / "result.json").read_text())["history"][-1]
     assert printed.keys() == {name for name in measured if name.startswith("val/")}
     assert printed == {name: metric_text(name, measured[name]) for name in printed}
@@ -120,7 +120,9 @@ def test_validate_prints_what_fit_measured(trained, capsys):
 
 def test_test_prints_the_other_split(trained, capsys):
     assert main(["test", str(trained), "--accelerator", "cpu"]) == 0
-    assert "test/accuracy" in capsys.readouterr().out
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "359 images of the test split, one training"
+    assert second.startswith("test/accuracy")
 
 
 @pytest.fixture

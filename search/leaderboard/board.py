@@ -59,6 +59,7 @@ _VISIBLE_COLUMNS = (
 MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_memory_mb")
 
 # A digest leaves these out as well: they do not say what was found.
+GROUPS = ("validation_groups", "test_groups")  # nor these without groups, as before they were told
 _CIRCUMSTANCES = ("study", "imported_from", "test_reads", "code_hash")
 
 
@@ -220,7 +221,10 @@ class Leaderboard:
         ``code_hash``. Two studies with equal digests found the same, to the last digit.
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
-        rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]
+        rows = [
+            {k: v for k, v in vars(row).items() if k not in without and (v or k not in GROUPS)}
+            for row in self.rows
+        ]
         content = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
         text = json.dumps(json_ready(content), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -16,13 +16,10 @@ The last page shows the first three that hold; the full page shows all, names ev
 the readings of the test split.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from statistics import median
 
 from hybrid_swin.errors import few
-from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.chance import gain_on_chance
 from search.leaderboard.end.answer import base_of, named, usable
@@ -35,12 +32,12 @@ from search.leaderboard.end.shared_cautions import (
     unlike,
     wide_doubt,
 )
-from search.leaderboard.end.wording import NAMED, listed, more
+from search.leaderboard.end.wording import NAMED, found_text, listed, more
 from search.leaderboard.rows.building import VARIED
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row, rows_text
-from search.statistics.formatting import difference_phrase, score_text, unit
+from search.statistics.formatting import difference_phrase
 from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
@@ -165,7 +162,7 @@ def _doubt(board: Leaderboard, final: Sequence[Row], brief: bool) -> Iterator[st
     lucky = [
         row
         for row in compared
-        if skewed_luck(row.test_scores, items_of(board.monitor, row.test_images) or 0)
+        if skewed_luck(row.test_scores, items_of(board.monitor, row.test_items) or 0)
     ]
     yield from wide_doubt(seeds, _some(lucky, brief), board.level, brief)
     if not brief:
@@ -183,18 +180,19 @@ def _missed(board: Leaderboard, final: Sequence[Row]) -> Iterator[str]:
     tested_rows = [row for row in final if row.difference_detectable is not None]
     if not tested_rows:
         return
-    least = median(row.difference_detectable or 0.0 for row in tested_rows)
+    size = found_text([row.difference_detectable or 0.0 for row in tested_rows], board.monitor)
     count = sum(row.difference is not None for row in final)
     over = "the scatter over seeds"
-    if all(row.test_covers == "seeds and images" for row in tested_rows):
+    covers = {row.test_covers for row in tested_rows}
+    if covers == {"seeds and images"}:
         over += " and the test images"
+    elif covers == {"seeds and groups of images"}:
+        over += " and the groups of test images"
     together = f", {count} asked at once," if count > 1 else ""
-    size = f"{score_text(least, board.monitor)}{unit(board.monitor)}"
-    low, high = bounds_of(board.monitor) or (0.0, math.inf)
-    what = f"a true difference from row R{together} below about {size}"
-    if least >= high - low:
-        what = "any difference from row R"
-    yield f"By {over}, {what} would be missed on test more than one time in five."
+    what = f"a true difference from row R{together} of {size} would be found on test four times"
+    if not size:
+        what = "any difference from row R would be missed on test more than one time"
+    yield f"By {over}, {what} in five."
 
 
 def _flattered(board: Leaderboard) -> Iterator[str]:

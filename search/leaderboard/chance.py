@@ -158,7 +158,8 @@ def _with_images(row: Row, board: Leaderboard) -> Validated:
 def _covers(difference: Difference, board: Leaderboard, what: str = "seeds") -> str:
     """What an interval of a difference on validation speaks of."""
     if difference.items:
-        return f"over {what} and images"
+        groups = any(row.validation_groups for row in board.rows)
+        return f"over {what} and {'groups of ' * groups}images"
     if board.fresh_splits is False:
         return f"over {what}, on these validation images only"
     own = ", each with validation images of its own" if board.fresh_splits else ""

@@ -23,6 +23,11 @@ class Correctness:
     groups: tuple[str, ...] | None
     matrix: NDArray[np.float64]
 
+    @property
+    def unit(self) -> str:
+        """What of it is independent: ``images``, or ``groups of images``."""
+        return "groups of images" if self.groups else "images"
+
     def of_seeds(self, seed_indices: Sequence[int]) -> NDArray[np.float64]:
         """The rows of these seeds, in this order."""
         return self.matrix[[self.seed_indices.index(s) for s in seed_indices]]

@@ -1,5 +1,7 @@
 """How numbers and differences are written: shares in percent and points, p-values short."""
 
+from collections.abc import Iterable
+
 from hybrid_swin.training.metric_facts import facts_of
 
 
@@ -56,6 +58,36 @@ def count_text(count: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A number of things: ``1 baseline``, ``6 baselines``."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def images_text(images: int, groups: int = 0, split: str = "test") -> str:
+    """What scores are shares of: ``359 test images``, ``255 groups of 984 test images``."""
+    return (
+        f"{groups:,} groups of {images:,} {split} images"
+        if groups
+        else f"{images:,} {split} images"
+    )
+
+
+def epochs_text(epochs: Iterable[int], stops_early: bool, images: Iterable[int] = ()) -> str:
+    """How long was trained: ``5 epochs``, ``at most 40 epochs``, ``5 epochs of 2,000 images``.
+
+    Args:
+        epochs: of each recipe.
+        stops_early: whether some end where validation gets no better.
+        images: of an epoch, where the data set them; 0 for the whole train split.
+    """
+    most = "at most " * stops_early
+    each = _span(images)
+    of_images = f" of {each} images" * (each not in ("", "0"))
+    count = _span(epochs)
+    return f"{most}{count} epoch{'s' * (count != '1')}{of_images}" if count else ""
+
+
+def _span(counts: Iterable[int]) -> str:
+    """From the least to the largest; the number alone where all are one."""
+    known = sorted(set(counts))
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((*known[:1], *known[-1:])))
 
 
 def seconds_text(seconds: float | None) -> str:

@@ -3,11 +3,16 @@
 The parts of the error are those of the seeds that there are: u from the seeds, which S' seeds make
 u sqrt(S / S'), and v from the test images, which no seed changes. So there may be no number of
 seeds that would do; then only more test images help.
+
+A few seeds tell u badly. With f = S - 1 degrees of freedom the true one lies, with 95%, between
+u sqrt(f / chi2_.975(f)) and u sqrt(f / chi2_.025(f)): for 3 seeds from half of u to six times u. So
+a number of seeds is given with those that the two ends need (`with_doubt`).
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scipy import special
 
@@ -15,6 +20,8 @@ from search.statistics.power import POWER, detectable_at
 from search.statistics.quantiles import half_width
 
 MOST = 1000  # seeds; more is as good as never
+FEWEST = 3  # seeds that tell a spread at all: of 2 the interval reaches to 32 times u
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,31 @@ class Spread:
         """u, its degrees of freedom, v, its degrees of freedom; with so many seeds."""
         u = self.u * math.sqrt(self.seeds / seeds)
         return u, seeds - 1, self.v, max(1, self.items + 1)
+
+    def ends(self) -> tuple["Spread", "Spread"]:
+        """The least and the largest spread over seeds that these seeds bear out."""
+        df = self.seeds - 1
+        quantiles = ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
+        low, high = (math.sqrt(df / (2 * special.gammaincinv(df / 2, q))) for q in quantiles)
+        return replace(self, u=self.u * low), replace(self, u=self.u * high)
+
+
+class Needed(NamedTuple):
+    """How many seeds would do at the spread seen, and at the ends of its interval.
+
+    None: more than `MOST`, or no number at all.
+    """
+
+    seeds: int | None
+    low: int | None
+    high: int | None
+
+
+def with_doubt(count: Callable[[Spread], int | None], spread: Spread) -> Needed | None:
+    """What ``count`` says of a spread and of its ends; None with fewer than `FEWEST` seeds."""
+    if spread.seeds < FEWEST:
+        return None
+    return Needed(*map(count, (spread, *spread.ends())))
 
 
 def seeds_to_find(difference: float, spread: Spread) -> int | None:

@@ -56,7 +56,14 @@ THESE_IMAGES = (
 )
 _BOTH = "Scores are of {}: intervals speak of new seeds and of new images like these."
 NEW_IMAGES, NEW_VALIDATION = _BOTH.format("test"), _BOTH.format("validation")
-Covers = Literal["candidates", "candidates and images", "seeds", "seeds and images"]
+Covers = Literal[
+    "candidates",
+    "candidates and images",
+    "candidates and groups of images",
+    "seeds",
+    "seeds and images",
+    "seeds and groups of images",
+]
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Attribution:
         mode: whether more or less of it is better.
         method: how intervals were made.
         covers: what they speak of: new ``candidates`` or new ``seeds``, on these validation images;
-            or either of them ``and images``, both new.
+            or either of them ``and images`` or ``and groups of images``, both new.
         trials: trainings used.
         mean: of the score over all that was tried, in equal shares.
         residual_std: spread of scores that the model leaves.
@@ -178,7 +185,8 @@ def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attributio
         groups = next(iter(read.right.values())).groups
         both = CandidatesFit(linear, weights, leverage, right, X @ (weights @ right), groups)
         fit, images = both, f"{both.items} {'groups of ' * bool(groups)}validation images"
-        way = _Way(f"{way.method} x {images}", "candidates and images", (NEW_CANDIDATES,))
+        covers: Covers = "candidates and groups of images" if groups else "candidates and images"
+        way = _Way(f"{way.method} x {images}", covers, (NEW_CANDIDATES,))
     return _attribution(read, design, fit, n, spread, way, read.trials)
 
 
@@ -230,7 +238,8 @@ def _way_over_seeds(
         items = f"{fit.items} {'groups of ' * bool(groups)}{split} images"
         method = f"{len(seeds)} paired seeds x {items}, {count}"
         note = NEW_IMAGES if on_test else NEW_VALIDATION
-        return _Way(method, "seeds and images", (note,)), fit
+        covers: Covers = "seeds and groups of images" if groups else "seeds and images"
+        return _Way(method, covers, (note,)), fit
     covariance = np.atleast_2d(np.cov(estimates)) / len(seeds)
     trainings = read.images * len(seeds) * len(candidates) // 2
     linear = LinearFit(estimates.mean(axis=1), covariance, len(seeds) - 1, weights, trainings)

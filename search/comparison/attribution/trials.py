@@ -61,7 +61,7 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
         total=len(chosen),
         notes=(*_notes(chosen, settings), *filter(None, lost)),
         right=right,
-        images=items_of(monitor, Images.of((s, r) for s, r in scored if r).validation) or 0,
+        images=items_of(monitor, Images.of((s, r) for s, r in scored if r).validation_items) or 0,
     )
 
 

@@ -21,6 +21,7 @@ from search.statistics.formatting import (
     points,
     unit,
 )
+from search.statistics.needed_seeds import FEWEST, MOST
 
 _SUMMARY: dict[ClaimVerdict, tuple[str, str]] = {
     "reproduced": ("is reproduced", "are reproduced"),
@@ -77,7 +78,7 @@ def claim_lines(comparison: Comparison) -> list[ClaimLine]:
             own = f"{own} {interval_text(judged.low, judged.high, comparison.monitor)}".rstrip()
         beside = _SHORT[judged.direction]
         if judged.seeds_needed:
-            beside = counted(judged.seeds_needed, "seed")
+            beside = _roughly(judged)
         claim = judged.claim
         metric = f" ({claim.metric})" if claim.metric else ""
         lines.append(
@@ -168,21 +169,39 @@ def _needed(judged: JudgedClaim, comparison: Comparison) -> str:
     if claim.margin is not None:
         margin = f"{claim.margin:g}{unit(comparison.monitor)}"
         reaches = f"the interval reaches over the margin of {margin}"
+    if judged.seeds < FEWEST:
+        return f"{reaches}; {have} do not tell how many would show it"
     if judged.seeds_needed and judged.seeds_needed <= judged.seeds:
         return (
-            f"{reaches}; {have} show it four times in five, so this may be the fifth time, or the "
-            "difference is smaller here; add seeds"
+            f"{reaches}; {_roughly(judged)} would show it four times in five, and there are "
+            f"{judged.seeds}: this may be the fifth time, or the difference is smaller here; add "
+            "seeds"
         )
     if judged.seeds_needed:
-        return f"{reaches}; {counted(judged.seeds_needed, 'seed')} would show it four times in five"
+        return f"{reaches}; {_roughly(judged)} would show it four times in five"
     images = (
-        f"it takes about {judged.images_needed:,} test images, and there are {judged.images:,}"
+        f"it takes about {judged.images_needed:,} {_items(judged)}, and there are {judged.images:,}"
         if judged.images_needed
-        else "the test images are too few"
+        else f"the {_items(judged)} are too few"
         if judged.images
         else "their spread is too large"
     )
-    return f"{reaches}; no number of seeds would do: {images}"
+    never = "no number of seeds would do"
+    if judged.seeds_needed_low:
+        never += f" at the spread seen (at the least that it may be, {judged.seeds_needed_low:,})"
+    return f"{reaches}; {never}: {images}"
+
+
+def _roughly(judged: JudgedClaim) -> str:
+    """Seeds that would do, from the least to the most that the doubt of the spread allows."""
+    low, high = judged.seeds_needed_low, judged.seeds_needed_high
+    ends = f"{low:,} to {f'{high:,}' if high else f'more than {MOST:,}'}" if low else ""
+    return f"roughly {counted(judged.seeds_needed or 0, 'seed')}{f' ({ends})' * bool(ends)}"
+
+
+def _items(judged: JudgedClaim) -> str:
+    """What its interval covers beside seeds: ``test images``, ``groups of test images``."""
+    return judged.unit.replace("images", f"{judged.measured_on} images")
 
 
 def _conditions(judged: JudgedClaim, comparison: Comparison) -> str:
@@ -193,8 +212,9 @@ def _conditions(judged: JudgedClaim, comparison: Comparison) -> str:
             (
                 judged.cell,
                 comparison.conditions,
+                comparison.training,
                 counted(judged.seeds, "seed"),
-                f"{judged.images:,} {judged.measured_on} images" if judged.images else "",
+                f"{judged.images:,} {_items(judged)}" if judged.images else "",
                 matched_by(judged.matching),
                 "given these learning rates" if comparison.given_rates else "",
             ),

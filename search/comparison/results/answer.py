@@ -6,11 +6,8 @@ credit the gain to; and what all of it is conditional on. Arms that were still i
 seed or guess are left out, as in the conclusions.
 """
 
-import math
 from collections.abc import Iterator, Sequence
-from statistics import median
 
-from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.arms import SIZE
 from search.comparison.report.claims import summary
 from search.comparison.report.effects import effects_answer
@@ -27,6 +24,7 @@ from search.leaderboard.end.wording import (
     more,
     size_text,
 )
+from search.statistics.formatting import images_text
 
 Question = tuple[ArmResult, Versus]
 
@@ -41,15 +39,6 @@ def answer(comparison: Comparison) -> str:
     clauses = [*_primary(comparison), *_differences(comparison), *effects_answer(comparison)]
     sentence = f"{capital('; '.join(clauses))} ({_given(comparison)})."
     return f"{summary(comparison)} {sentence}".lstrip()
-
-
-def spoken_of(comparison: Comparison) -> list[Question]:
-    """Differences of arms to their references of which a conclusion may speak."""
-    return [
-        (result, result.versus)
-        for result in comparison.results
-        if result.versus is not None and comparison.speaks_of(result, result.versus)
-    ]
 
 
 def _primary(comparison: Comparison) -> list[str]:
@@ -83,9 +72,9 @@ def _primary(comparison: Comparison) -> list[str]:
 
 def _differences(comparison: Comparison) -> list[str]:
     """All that is not the primary question."""
-    questions = [(r, v) for r, v in spoken_of(comparison) if not v.primary]
+    questions = [(r, v) for r, v in comparison.spoken_of if not v.primary]
     if not questions:
-        if any(v.primary for _, v in spoken_of(comparison)):
+        if any(v.primary for _, v in comparison.spoken_of):
             return _causes(comparison)
         return [
             "nothing can be concluded: every arm, or what it is compared with, was still improving "
@@ -108,7 +97,7 @@ def _differences(comparison: Comparison) -> list[str]:
         against = listed(list(dict.fromkeys(v.against for _, v in questions))[:NAMED])
         return [
             f"nothing is shown to differ from {against} on {_split(questions)}: "
-            f"{_could(comparison, questions)}"
+            f"{_could(comparison)}"
         ]
     clauses[0] = f"on {_split(questions)}, {clauses[0]}"
     return [*clauses, *_causes(comparison)]
@@ -146,7 +135,7 @@ def _standing(
 def _causes(comparison: Comparison) -> list[str]:
     """What the controls say of arms that are ahead somewhere."""
     clauses, untested = [], []
-    ahead = dict.fromkeys(r.arm for r, v in spoken_of(comparison) if v.verdict == "better")
+    ahead = dict.fromkeys(r.arm for r, v in comparison.spoken_of if v.verdict == "better")
     for arm in ahead:
         answers = list(_control_answers(comparison, arm))
         text = _credit(comparison, answers).text(arm)
@@ -204,18 +193,16 @@ def _is_control(comparison: Comparison, arm: str) -> bool:
     return any(v.against == arm for r in comparison.results for v in r.controls)
 
 
-def _could(comparison: Comparison, questions: Sequence[Question]) -> str:
-    known = [v.detectable for _, v in questions if v.detectable is not None]
-    low, high = bounds_of(comparison.monitor) or (0.0, math.inf)
+def _could(comparison: Comparison) -> str:
     images = _images(comparison)
-    many = f"{comparison.seeds} seeds{f' and {images:,} images' * bool(images)}"
-    return could_text(median(known) if known else None, many, high - low, comparison.monitor)
+    many = f"{comparison.seeds} seeds{f' and {images}' * bool(images)}"
+    return could_text(comparison.detectable, many, comparison.monitor)
 
 
 def _given(comparison: Comparison) -> str:
     """What the answer is conditional on."""
-    images = _images(comparison)
-    given = [f"{comparison.seeds} seeds", *([f"{images:,} test images"] if images else [])]
+    given = [f"{comparison.seeds} seeds", _images(comparison), comparison.training]
+    given = [*filter(None, given)]
     given.append(listed(matched_by(matching) for matching in comparison.matchings))
     if comparison.given_rates:
         given.append("given these learning rates")
@@ -224,8 +211,11 @@ def _given(comparison: Comparison) -> str:
     return ", ".join(given)
 
 
-def _images(comparison: Comparison) -> int:
-    return min((r.test_images for r in comparison.results if r.test_images), default=0)
+def _images(comparison: Comparison) -> str:
+    """The fewest test images of an arm, with their groups; empty if unknown."""
+    known = [r for r in comparison.results if r.test_images]
+    fewest = min(known, key=lambda r: r.test_items, default=None)
+    return images_text(fewest.test_images, fewest.test_groups) if fewest else ""
 
 
 def _split(questions: Sequence[Question]) -> str:

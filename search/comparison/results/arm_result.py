@@ -65,6 +65,7 @@ class ArmResult:
     validation_low: float | None = None
     validation_high: float | None = None
     test_images: int = 0
+    test_groups: int = 0
     test_mean: float | None = None
     test_low: float | None = None
     test_high: float | None = None
@@ -95,6 +96,11 @@ class ArmResult:
         if self.test_mean is None:
             return self.validation_mean, self.validation_low, self.validation_high
         return self.test_mean, self.test_low, self.test_high
+
+    @property
+    def test_items(self) -> int:
+        """What a score on test is a share of: groups, or images without groups."""
+        return self.test_groups or self.test_images
 
     @property
     def learning_rate(self) -> float | None:

@@ -6,17 +6,17 @@ seed, guess, or do not cost the same.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from search.comparison.design.claims import holds_at
 from search.comparison.design.factors import short_names, spell_level
-from search.comparison.design.plan import ComparisonPlan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.differences import Versus
 from search.comparison.results.factor_effects import FactorEffect
 from search.comparison.results.verdicts import ClaimVerdict, Direction, Judgement, judge
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
+from search.statistics.needed_seeds import Needed
 
 _UNEQUAL = 0.03  # share of a cost
 _NO_INTERVAL = "so few seeds give no interval"
@@ -34,11 +34,15 @@ class JudgedClaim:
         against: label of the arm that the claim's is compared with; of a factor its first level.
         difference, low, high: the comparison's own, in the objective's unit.
         seeds: shared ones.
-        images: covered by the interval.
+        images: covered by the interval, in ``unit``.
+        unit: what ``images`` and ``images_needed`` count: ``images`` or ``groups of images``.
         measured_on: ``test``, or ``validation`` where test was not read.
         verdict: see `verdicts`.
         direction: of what is contradicted.
-        seeds_needed: that would show what was published; None if not underpowered or unknown.
+        seeds_needed: that would show what was published at the spread seen; None if not
+            underpowered, if unknown, or if no number does.
+        seeds_needed_low, seeds_needed_high: likewise at the ends of the spread's 95% interval; the
+            latter None if more than 1,000.
         images_needed: test images that it would take, if no number of seeds does.
         why: there is no verdict; empty if there is one.
     """
@@ -53,10 +57,13 @@ class JudgedClaim:
     high: float | None = None
     seeds: int = 0
     images: int = 0
+    unit: Literal["images", "groups of images"] = "images"
     measured_on: str = "test"
     verdict: ClaimVerdict = "no verdict"
     direction: Direction = ""
     seeds_needed: int | None = None
+    seeds_needed_low: int | None = None
+    seeds_needed_high: int | None = None
     images_needed: int | None = None
     why: str = ""
 
@@ -108,14 +115,6 @@ def claim_cells(claims: Sequence[JudgedClaim], row: ArmResult) -> dict[str, Any]
     }
 
 
-def conditions_of(plan: ComparisonPlan) -> str:
-    """What the verdicts are conditional on beside seeds and images: data and epochs."""
-    data = plan.settings.data
-    epochs = sorted({recipe.epochs for entry in plan.entries for recipe in entry.recipes})
-    span = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
-    return f"{data.class_path or data.source}, {span} epochs"
-
-
 def _places(
     claim: ClaimSettings, results: Sequence[ArmResult]
 ) -> Iterator[tuple[ArmResult, Versus]]:
@@ -152,6 +151,7 @@ def _judged(
     why: str,
 ) -> JudgedClaim:
     judgement = Judgement("no verdict") if why else judge(claim, versus, settings.scale)
+    needed = judgement.needed or Needed(None, None, None)
     return JudgedClaim(
         claim,
         name,
@@ -161,10 +161,13 @@ def _judged(
         versus.high,
         versus.seeds,
         versus.items,
+        "groups of images" if "groups" in versus.covers else "images",
         versus.measured_on,
         judgement.verdict,
         judgement.direction,
-        judgement.seeds,
+        needed.seeds,
+        needed.low,
+        needed.high,
         judgement.images,
         why,
     )

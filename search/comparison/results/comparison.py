@@ -16,10 +16,15 @@ from hybrid_swin.system.files import DamagedFileError, json_ready
 from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.plan import ComparisonPlan, is_primary
 from search.comparison.results.arm_result import ArmResult
-from search.comparison.results.claims import JudgedClaim, claim_cells, conditions_of, judge_claims
+from search.comparison.results.claims import JudgedClaim, claim_cells, judge_claims
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
 from search.comparison.results.factor_effects import FactorEffect, factor_effects
-from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
+from search.comparison.results.trained_arm import (
+    TrainedArm,
+    images_of,
+    length_of_training,
+    result_of,
+)
 from search.leaderboard.board import MEASURED
 from search.leaderboard.end.shared_cautions import cut_short
 from search.leaderboard.row_table import RowTable
@@ -74,8 +79,9 @@ class Comparison:
         damaged: what could not be read, and what follows, one sentence each.
         cut: what a time limit cost, in a sentence; in no file.
         in_parts: arms whose batch norm saw micro-batches, since memory ran out; in no file.
+        training: how long was trained, in words; in no file of its own.
         published: what papers report, with verdicts; in files only if there is any.
-        conditions: the data and the epochs that verdicts are conditional on; in no file.
+        conditions: the data that verdicts are conditional on; in no file.
     """
 
     name: str
@@ -103,6 +109,7 @@ class Comparison:
     in_parts: tuple[str, ...] = ()
     published: tuple[JudgedClaim, ...] = ()
     conditions: str = ""
+    training: str = ""
 
     @classmethod
     def from_folder(cls, folder: Path, plan: ComparisonPlan) -> Self:
@@ -154,7 +161,8 @@ class Comparison:
                 )
             ),
             published=judge_claims(settings, results, effects),
-            conditions=conditions_of(plan),
+            conditions=plan.settings.data.class_path or plan.settings.data.source,
+            training=length_of_training(plan),
             damaged=(
                 *notes_on(damaged, folder),
                 *lost_looks,
@@ -184,6 +192,21 @@ class Comparison:
             other.usable and not (result.at_chance and other.at_chance) for other in others
         )
 
+    @property
+    def spoken_of(self) -> tuple[tuple[ArmResult, Versus], ...]:
+        """Arms with the difference to what they stand against of which a conclusion may speak."""
+        return tuple(
+            (result, result.versus)
+            for result in self.results
+            if result.versus is not None and self.speaks_of(result, result.versus)
+        )
+
+    @property
+    def detectable(self) -> tuple[float, ...]:
+        """Of each of these the least true difference that is found four times in five."""
+        known = (versus.detectable for _, versus in self.spoken_of)
+        return tuple(least for least in known if least is not None)
+
     def sign_survives(self, cell: str, arm: str, cause: str = "") -> Survival:
         """Whether an arm's difference is shown, with one sign, by parameters and by MACs.
 
@@ -211,6 +234,8 @@ class Comparison:
         for result in content["results"]:
             for name in MEASURED:
                 result.pop(name, None)  # arms have not all that rows of a study have
+            if not result["test_groups"]:
+                del result["test_groups"]
             result["residuals"].pop("latency", None)
         text = json.dumps(json_ready(content), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -218,7 +243,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        del content["cut"], content["in_parts"], content["conditions"]
+        del content["cut"], content["in_parts"], content["conditions"], content["training"]
         if not self.published:
             del content["published"]
         for result, plain in zip(self.results, content["results"], strict=True):

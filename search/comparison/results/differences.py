@@ -45,7 +45,7 @@ class Versus:
         low, high: interval that holds together with those of its family; None with a single seed,
             and where all seeds have one difference that is not 0.
         confidence: of this interval alone.
-        covers: ``seeds and images`` (crossed) or ``seeds``.
+        covers: ``seeds and images`` or ``seeds and groups of images`` (crossed), or ``seeds``.
         p_value: of "no difference", of this one alone.
         holm_p: adjusted over its family.
         equal_p: of "they differ by the margin or more", adjusted over the same questions of its
@@ -60,7 +60,7 @@ class Versus:
             seen here and the first step of Holm's level.
         seed_part, item_part: standard errors that come from the seeds and from the images; the
             second is 0 where only seeds are covered.
-        items: images (or groups) covered.
+        items: images covered, or groups of images where ``covers`` says so.
         sign: 1 where more is better, -1 where less is.
         estimate: what the interval is made from, until it is adjusted.
     """
@@ -168,7 +168,7 @@ def difference_of(
         difference = crossed_difference(
             one.of_seeds(shared), other.of_seeds(shared), groups=one.groups
         )
-        covers = "seeds and images"
+        covers = f"seeds and {one.unit}"
     beats = probability_of_beating([sign * x for x in a_S], [sign * x for x in b_S])
     return replace(
         versus,

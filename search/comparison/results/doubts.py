@@ -13,10 +13,8 @@ answer; the full page shows all, and names every arm:
 8. only one way of matching costs was tried.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from statistics import median
 
 from hybrid_swin.errors import few
 from search.comparison.report.rows import percent
@@ -31,9 +29,9 @@ from search.leaderboard.end.shared_cautions import (
     unlike,
     wide_doubt,
 )
-from search.leaderboard.end.wording import NAMED, more
+from search.leaderboard.end.wording import NAMED, found_text, more
 from search.leaderboard.rows.intervals import items_of
-from search.statistics.formatting import is_share, points, score_text, unit
+from search.statistics.formatting import counted, is_share, score_text
 from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
@@ -119,23 +117,15 @@ def doubt(comparison: Comparison) -> Iterator[str]:
 
 
 def _detectable(comparison: Comparison) -> Iterator[str]:
-    most_of_all = 1.0 if is_share(comparison.monitor) else math.inf
-    usable = (r for r in comparison.results if r.usable)
-    known = [
-        min(v.detectable, most_of_all) for v in _differences(usable) if v.detectable is not None
-    ]
-    if not known:
+    if not comparison.detectable:
         return
-    least, middle, most = (
-        points(value, comparison.monitor, sign=False)
-        for value in (min(known), median(known), max(known))
-    )
-    span = f"{least} to {most} (half of them up to {middle})" if least != most else most
+    size = found_text(comparison.detectable, comparison.monitor)
+    power = f"a true difference of {size} would be found four times in five"
     family = comparison.family
     yield (
-        f"With {_seeds(comparison)} seeds and the spread seen here, the true difference that would "
-        f"be found four times in five is {span}{unit(comparison.monitor)} "
-        f"({family} difference{'s' * (family != 1)}, Holm at {percent(comparison.level)})."
+        f"With {_seeds(comparison)} seeds and the spread seen here, between an arm and what it "
+        f"stands against, {power if size else 'no difference, however large, would be found'} "
+        f"({counted(family, 'difference')}, Holm at {percent(comparison.level)})."
     )
 
 
@@ -145,7 +135,7 @@ def _wide(comparison: Comparison, brief: bool) -> Iterator[str]:
     lucky = [
         r
         for r in comparison.results
-        if r.usable and skewed_luck(r.test_scores, items_of(monitor, r.test_images) or 0)
+        if r.usable and skewed_luck(r.test_scores, items_of(monitor, r.test_items) or 0)
     ]
     names = _names(lucky, comparison, brief)
     yield from wide_doubt(_seeds(comparison), names, comparison.level, brief)

@@ -18,6 +18,7 @@ from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row
 from search.records.predictions import read_labels
 from search.records.runs import FinishedRun, RunResult, RunSpec
+from search.statistics.formatting import epochs_text
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,22 @@ def result_of(arm: TrainedArm, plan: ComparisonPlan) -> ArmResult:
 def images_of(arm: TrainedArm, plan: ComparisonPlan) -> tuple[int, int]:
     """Images that a score is a share of, on validation and on test; 0 where it is not such a share.
 
-    Of images that belong together a whole group counts as one: they are not independent.
+    Of images with groups it is their groups: images of one group are not independent.
     """
     images, monitor = arm.evidence.images, plan.settings.objective.monitor
-    return items_of(monitor, images.validation) or 0, items_of(monitor, images.test) or 0
+    return items_of(monitor, images.validation_items) or 0, items_of(
+        monitor, images.test_items
+    ) or 0
+
+
+def length_of_training(plan: ComparisonPlan) -> str:
+    """Epochs of all arms, and their images where the data sets them: ``5 epochs``."""
+    recipes = [recipe for entry in plan.entries for recipe in entry.recipes]
+    return epochs_text(
+        [recipe.epochs for recipe in recipes],
+        any(recipe.early_stopping for recipe in recipes),
+        {cell.data.epoch_images for cell in plan.cells},
+    )
 
 
 def _milestone(arm: TrainedArm, plan: ComparisonPlan) -> dict[str, Any]:
@@ -176,7 +189,7 @@ def _chance(
     tested = [(s, r) for s, r in runs if r.state == "complete" and r.test is not None]
     if not tested:
         return None
-    images = Images.of(tested).test
+    images = Images.of(tested).test_items
     if evidence.correct is not None:
         names = evidence.correct.groups or evidence.correct.ids
         images = len(set(names)) if evidence.correct.groups else len(names)

@@ -12,17 +12,25 @@ own sign; m is the margin. Orders speak of better and worse, whatever the metric
     not worse, m   I above -m               I below -m         I reaches over -m
 
 A size that is contradicted may have the same direction, smaller or larger, or the other direction;
-if 0 is in I, no difference is shown and p is excluded. What is underpowered says how many seeds
-would have shown it four times in five (`needed_seeds`), and if no number of seeds would, about how
-many test images.
+if 0 is in I, no difference is shown and p is excluded. What is underpowered says roughly how many
+seeds would have shown it four times in five, with a range (`needed_seeds`; with 2 seeds it says
+that this is not known), and if no number of seeds would, about how many test images.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from search.comparison.results.differences import Versus
 from search.settings.claims import ClaimSettings
-from search.statistics.needed_seeds import Spread, images_to_find, seeds_to_equal, seeds_to_find
+from search.statistics.needed_seeds import (
+    Needed,
+    Spread,
+    images_to_find,
+    seeds_to_equal,
+    seeds_to_find,
+    with_doubt,
+)
 
 ClaimVerdict = Literal["reproduced", "contradicted", "underpowered", "no verdict"]
 Direction = Literal["", "same, smaller", "same, larger", "other", "none shown", "too large"]
@@ -35,15 +43,20 @@ class Judgement:
     Args:
         verdict: by the rules above.
         direction: of what is contradicted, against what was published.
-        seeds: that would show what was published; None if it is not underpowered, if no number
-            does, or if no size was published.
-        images: test images that it would take, if no number of seeds does.
+        needed: seeds that would show what was published; None if it is not underpowered, if there
+            are too few seeds to tell, or if no size was published.
+        images: test images (or groups) that it would take, if no number of seeds does.
     """
 
     verdict: ClaimVerdict
     direction: Direction = ""
-    seeds: int | None = None
+    needed: Needed | None = None
     images: int | None = None
+
+    @property
+    def seeds(self) -> int | None:
+        """How many would do at the spread seen."""
+        return self.needed.seeds if self.needed else None
 
 
 def judge(claim: ClaimSettings, versus: Versus, scale: float) -> Judgement:
@@ -73,9 +86,10 @@ def _of_size(published: float, versus: Versus) -> Judgement:
         if excludes_0:
             return Judgement("reproduced")
         spread = spread_of(versus)
-        seeds = seeds_to_find(published, spread)
+        needed = with_doubt(partial(seeds_to_find, published), spread)
+        never = needed is not None and needed.seeds is None
         return Judgement(
-            "underpowered", "", seeds, None if seeds else images_to_find(published, spread)
+            "underpowered", "", needed, images_to_find(published, spread) if never else None
         )
     if not excludes_0:
         return Judgement("contradicted", "none shown")
@@ -101,8 +115,8 @@ def _of_margin(claim: ClaimSettings, versus: Versus, margin: float) -> Judgement
         return Judgement("reproduced")
     if high < -margin or (low > margin and not one_sided):
         return Judgement("contradicted", "other" if one_sided else "too large")
-    seeds = seeds_to_equal(margin, spread_of(versus), 1 if one_sided else 2)
-    return Judgement("underpowered", "", seeds)
+    count = partial(seeds_to_equal, margin, sides=1 if one_sided else 2)
+    return Judgement("underpowered", "", with_doubt(count, spread_of(versus)))
 
 
 def spread_of(versus: Versus) -> Spread:

@@ -6,11 +6,8 @@ gets the credit for a gain only where the row is shown ahead of its control with
 were still improving, or lost a seed, are left out.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 
-from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.costs import on_front
 from search.leaderboard.end.wording import (
@@ -25,7 +22,7 @@ from search.leaderboard.end.wording import (
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.questions import Question, first_baseline
 from search.leaderboard.rows.row import Row
-from search.statistics.formatting import points, score_text, score_unit
+from search.statistics.formatting import epochs_text, images_text, points, score_text, score_unit
 
 _LONG = 32  # characters of a label
 
@@ -232,13 +229,10 @@ def _is_control(board: Leaderboard, row: Row) -> bool:
 def _could(board: Leaderboard, questions: Sequence[tuple[Row, Question]]) -> str:
     """What could have been found, where nothing was."""
     images = _images(board)
-    of_images = "" if not images else f" on these {images:,} images"
-    if images and not _seeds_only(board):
-        of_images = f" and {images:,} images"
-    many = f"{_seeds(board)} seeds{of_images}"
+    joined = " on these" if _seeds_only(board) else " and"
+    many = f"{_seeds(board)} seeds{f'{joined} {images}' * bool(images)}"
     known = [q.detectable for _, q in questions if q.detectable is not None]
-    low, high = bounds_of(board.monitor) or (0.0, math.inf)
-    return could_text(median(known) if known else None, many, high - low, board.monitor)
+    return could_text(known, many, board.monitor)
 
 
 def _references(board: Leaderboard) -> list[str]:
@@ -257,15 +251,21 @@ def _references(board: Leaderboard) -> list[str]:
 def _given(board: Leaderboard) -> str:
     """What the answer is conditional on."""
     images = _images(board)
-    these = (
-        f"these {images:,} test images only" if _seeds_only(board) else f"{images:,} test images"
-    )
-    given = [f"{_seeds(board)} seeds", *([these] if images else [])]
+    these = f"these {images} only" if _seeds_only(board) else images
+    given = [f"{_seeds(board)} seeds", *([these] if images else []), *_training(board)]
     if board.limits:
         given.append(("at " if board.matched else "at most ") + " and ".join(board.limits))
     if board.level < 0.05:
         given.append(f"tests at {100 * board.level:.3g}%")
     return ", ".join(given)
+
+
+def _training(board: Leaderboard) -> list[str]:
+    """How long retrained rows were trained; nothing if unknown."""
+    rows = [row for row in board.rows if row.fidelity == "final" and row.epochs_planned]
+    stops = any((row.recipe or {}).get("early_stopping") for row in rows)
+    text = epochs_text([row.epochs_planned for row in rows], stops)
+    return [text] if text else []
 
 
 def _seeds(board: Leaderboard) -> str:
@@ -275,9 +275,11 @@ def _seeds(board: Leaderboard) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _images(board: Leaderboard) -> int:
-    counts = [row.test_images for row in board.rows if row.fidelity == "final" and row.test_images]
-    return min(counts, default=0)
+def _images(board: Leaderboard) -> str:
+    """The fewest test images of a row, with their groups; empty if unknown."""
+    known = [row for row in board.rows if row.fidelity == "final" and row.test_images]
+    fewest = min(known, key=lambda row: row.test_items, default=None)
+    return images_text(fewest.test_images, fewest.test_groups) if fewest else ""
 
 
 def _seeds_only(board: Leaderboard) -> bool:

@@ -1,8 +1,10 @@
 """Words that the answers of studies and comparisons share."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hybrid_swin.training.metric_facts import bounds_of
 from search.statistics.formatting import points, unit
 
 NAMED = 3  # rows, arms or causes that are written out
@@ -69,21 +71,43 @@ def size_text(
     return f"{size} [{', '.join(points(end, monitor, sign=False) for end in ends)}]"
 
 
-def could_text(least: float | None, many: str, whole: float, monitor: str) -> str:
+def could_text(detectable: Sequence[float], many: str, monitor: str) -> str:
     """What could have been found, where nothing was.
 
     Args:
-        least: the least true difference that is found four times in five; None if unknown.
+        detectable: of each difference asked the least true one that is found four times in five.
         many: seeds and images in words.
-        whole: the largest difference that there can be.
         monitor: the objective.
     """
-    if least is None:
+    if not detectable:
         return f"with {many} no difference could be tested"
-    if least >= whole:
-        return f"{many} could not have found any difference"
-    size = f"{points(least, monitor, sign=False)}{unit(monitor)}"
-    return f"{many} would have found {size}, four times in five"
+    size = found_text(detectable, monitor)
+    if not size:
+        return f"{many} could not have found any difference, however large"
+    return f"{many} would have found a true difference of {size}, four times in five"
+
+
+def found_text(detectable: Sequence[float], monitor: str) -> str:
+    """How large true differences must be to be found: from the least to the largest, and half.
+
+    ``1.8 points``; ``7.9 to 16.7 points (half of 6 up to 10.2)``; ``8.6 points (in 2 of 3
+    none, however large)``. Those that no true difference could reach, since the metric ends before,
+    are counted. Empty if all are.
+    """
+    low, high = bounds_of(monitor) or (0.0, math.inf)
+    within = sorted(d for d in detectable if d < high - low)
+    if not within:
+        return ""
+    count, lost = len(detectable), len(detectable) - len(within)
+    ends = [points(d, monitor, sign=False) for d in (within[0], within[-1])]
+    span = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+    middle = (count - 1) // 2  # at least half of all are found up to here
+    details = []
+    if ends[0] != ends[1] and middle < len(within):
+        details.append(f"half of {count} up to {points(within[middle], monitor, sign=False)}")
+    if lost:
+        details.append(f"in {lost} of {count} none, however large")
+    return f"{span}{unit(monitor)}" + (f" ({'; '.join(details)})" if details else "")
 
 
 def listed(items: Iterable[str]) -> str:

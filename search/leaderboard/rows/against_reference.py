@@ -41,7 +41,8 @@ class AgainstReference:
     Args:
         label: the reference's.
         score: on test.
-        covers: what the intervals speak of: ``seeds and images``, or ``seeds``.
+        covers: what the intervals speak of: ``seeds and images``, ``seeds and groups of images``,
+            or ``seeds``.
         confidence: of each interval.
         leads: one per row that was tested.
     """
@@ -83,11 +84,11 @@ def difference_to_fixed(
             scores,
             [score] * len(scores),
             bounds=bounds_of(monitor),
-            items=items_of(monitor, min(row.images.test, fixed.images.test)),
+            items=items_of(monitor, min(row.images.test_items, fixed.images.test_items)),
         )
         return difference, "seeds"
     same = np.broadcast_to(b.matrix[0], a.matrix.shape)
-    return crossed_difference(a.matrix, same, groups=a.groups), "seeds and images"
+    return crossed_difference(a.matrix, same, groups=a.groups), f"seeds and {a.unit}"
 
 
 def _against(
@@ -101,7 +102,8 @@ def _against(
         Lead(row.rank or 0, interval.mean, interval.low, interval.high, p, is_shown)
         for (row, _), (interval, p, is_shown) in zip(tested, answers, strict=True)
     ]
-    covers = "seeds" if any(what == "seeds" for _, what in differences) else "seeds and images"
+    kinds = {what for _, what in differences}
+    covers = "seeds" if "seeds" in kinds or not kinds else kinds.pop()
     return AgainstReference(
         reference.label, reference.test_mean or 0.0, covers, confidence, tuple(leads)
     )

@@ -93,7 +93,7 @@ def difference_on_test(first: RowEvidence, second: RowEvidence, monitor: str) ->
     if a is None or b is None or (a.ids, a.groups) != (b.ids, b.groups):
         over_seeds = paired_difference if paired else unpaired_difference
         scores = [first.scores[seed] for seed in mine], [second.scores[seed] for seed in theirs]
-        images = min(first.images.test, second.images.test)
+        images = min(first.images.test_items, second.images.test_items)
         known = {"bounds": bounds_of(monitor), "items": items_of(monitor, images)}
         return over_seeds(*scores, **known), paired  # type: ignore[arg-type]
     over_both = crossed_difference if paired else unpaired_crossed_difference

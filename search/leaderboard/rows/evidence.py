@@ -13,19 +13,38 @@ from search.records.validation import read_validated
 
 @dataclass(frozen=True)
 class Images:
-    """How many images (or groups of them) a split has: the fewest over a row's runs; 0: unknown."""
+    """How many images a split has, and groups of them: the fewest over a row's runs.
+
+    Images of one group (a patient, a photograph) are not independent, so that where there are
+    groups they are what a score is a share of: the split's *items*. 0 images: unknown; 0 groups:
+    images have none.
+    """
 
     validation: int = 0
     test: int = 0
+    validation_groups: int = 0
+    test_groups: int = 0
 
     @classmethod
     def of(cls, runs: Iterable[FinishedRun]) -> Self:
         """Of these runs."""
         results = [result for _, result in runs]
         return cls(
-            min((r.validation_groups or r.validation_images for r in results), default=0),
-            min((r.test_groups or r.test_images for r in results), default=0),
+            min((r.validation_images for r in results), default=0),
+            min((r.test_images for r in results), default=0),
+            min((r.validation_groups for r in results), default=0),
+            min((r.test_groups for r in results), default=0),
         )
+
+    @property
+    def validation_items(self) -> int:
+        """Groups of the validation split, or images without groups."""
+        return self.validation_groups or self.validation
+
+    @property
+    def test_items(self) -> int:
+        """The same of the test split."""
+        return self.test_groups or self.test
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Validated = tuple[Row, Correctness | None]  # and which validation images it got
 def over_seeds(
     scores: Sequence[float], monitor: str, images: int, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Of a metric's scores, one per seed (or candidate), on splits of so many images."""
+    """Of a metric's scores, one per seed (or candidate), on splits of so many images or groups."""
     if not scores:
         return None
     return score_interval(scores, bounds_of(monitor), items_of(monitor, images), confidence)
@@ -47,25 +47,27 @@ def with_intervals(
 ) -> Row:
     """The row with its intervals on validation and test."""
     images = evidence.images
-    validation = over_seeds(row.validation_scores, monitor, images.validation, confidence)
+    validation = over_seeds(row.validation_scores, monitor, images.validation_items, confidence)
     if validation is not None:
         row = replace(row, validation_low=validation.low, validation_high=validation.high)
     row = replace(
         row,
         interval_confidence=confidence,
         validation_images=images.validation,
+        validation_groups=images.validation_groups,
         test_images=images.test,
+        test_groups=images.test_groups,
     )
     if not evidence.scores:
         return row
     scores = tuple(evidence.scores[seed] for seed in sorted(evidence.scores))
-    interval = over_seeds(scores, monitor, images.test, confidence)
+    interval = over_seeds(scores, monitor, images.test_items, confidence)
     if evidence.correct is not None:
         correct = evidence.correct
         interval = accuracy_interval(correct.matrix, confidence, correct.groups)
     if interval is None:
         return row
-    covers = "seeds" if evidence.correct is None else "seeds and images"
+    covers = "seeds" if evidence.correct is None else f"seeds and {evidence.correct.unit}"
     return replace(
         row,
         test_mean=fmean(scores),
@@ -101,5 +103,5 @@ def differ_on_validation(first: Validated, second: Validated, monitor: str) -> D
 
 
 def _known(first: Row, second: Row, monitor: str) -> dict[str, Any]:
-    images = min(first.validation_images, second.validation_images)
+    images = min(first.validation_items, second.validation_items)
     return {"bounds": bounds_of(monitor), "items": items_of(monitor, images)}

@@ -38,9 +38,11 @@ class Row:
         search_score: the single score by which the search selected a retrained row.
         test_mean: mean of the same metric on test; read for retrained rows and references only.
         test_low, test_high: interval over what ``test_covers`` names.
-        validation_images, test_images: how many (groups of them, where they have such); 0: unknown.
-        test_covers: ``seeds and images`` (crossed), ``seeds`` where there are no predictions, or
-            ``candidates`` of the mean row.
+        validation_images, test_images: how many; 0: unknown.
+        validation_groups, test_groups: how many groups these form, each of which counts as one; 0
+            where images are independent.
+        test_covers: ``seeds and images`` or ``seeds and groups of images`` (crossed), ``seeds``
+            where there are no predictions, or ``candidates`` of the mean row.
         is_test_reference: is it the row that the others are compared with on test? It was chosen
             by its score in the search, on other runs than those compared.
         difference: test minus the test of that reference.
@@ -107,7 +109,9 @@ class Row:
     test_low: float | None = None
     test_high: float | None = None
     validation_images: int = 0
+    validation_groups: int = 0
     test_images: int = 0
+    test_groups: int = 0
     test_covers: str = ""
     is_test_reference: bool = False
     difference: float | None = None
@@ -149,6 +153,16 @@ class Row:
     variant: dict[str, Any] | None = None
     recipe: dict[str, Any] | None = None
     params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def validation_items(self) -> int:
+        """What a score on validation is a share of: groups, or images without groups."""
+        return self.validation_groups or self.validation_images
+
+    @property
+    def test_items(self) -> int:
+        """The same on test."""
+        return self.test_groups or self.test_images
 
 
 def rows_text(rows: Sequence[Row]) -> str:

@@ -48,10 +48,11 @@ def settings(**changes):
 class Made:
     """Writes the runs of a plan, with scores and predictions."""
 
-    def __init__(self, folder, made=None, skills=SKILLS, noise=0.1):
+    def __init__(self, folder, made=None, skills=SKILLS, noise=0.1, groups=()):
         self.folder, self.settings = folder, made or settings()
         self.plan = make_plan(self.settings)
         self.skills, self.noise = skills, noise
+        self.groups = np.array(groups)  # of the test images
         self.rng = np.random.default_rng(0)
         self.ease = self.rng.normal(1.0, 1.5, IMAGES)
         self.seed_skill = self.rng.normal(0, 0.2, 20)
@@ -88,7 +89,7 @@ class Made:
         path = self.folder / spec.key / "predictions.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         ids = np.array([f"image-{i}" for i in range(IMAGES)])
-        np.savez(path, ids=ids, groups=np.array([]), labels=labels, logits=logits)
+        np.savez(path, ids=ids, groups=self.groups, labels=labels, logits=logits)
         return float(right.mean())
 
     def write(self, spec, score, **changes):
@@ -114,6 +115,7 @@ class Made:
             "code_hash": "c",
             "validation_images": 200,
             "test_images": IMAGES,
+            "test_groups": len(set(self.groups)),
         }
         result = RunResult(**{**told, **changes})
         write_json_atomically(self.folder / spec.key / "run.json", spec.to_dict())

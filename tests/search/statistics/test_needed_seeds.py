@@ -11,6 +11,7 @@ from search.statistics.needed_seeds import (
     images_to_find,
     seeds_to_equal,
     seeds_to_find,
+    with_doubt,
 )
 
 
@@ -41,6 +42,22 @@ def test_seeds_that_show_equal_arms_equal_do_so_four_times_in_five():
         within = low if sides == 1 else low & high
         assert within.mean() == pytest.approx(0.8, abs=0.1)
     assert seeds_to_equal(1.0, spread, 1) < seeds_to_equal(1.0, spread, 2)
+
+
+def test_the_range_is_that_of_the_spread():
+    """Of 95 in 100 draws of a few seeds, the range holds what the true spread needs."""
+    true = Spread(5, 1 / math.sqrt(5), 0.0, 0, 0.05)
+    wanted = seeds_to_find(1.0, true)
+    rng = np.random.default_rng(0)
+    held = 0
+    for std in rng.normal(size=(200, 5)).std(1, ddof=1):
+        drawn = Spread(5, float(std) / math.sqrt(5), 0.0, 0, 0.05)
+        low, high = (end.u / true.u for end in drawn.ends())
+        held += low <= 1 <= high
+    assert held / 200 == pytest.approx(0.95, abs=0.035)
+    needed = with_doubt(lambda spread: seeds_to_find(1.0, spread), true)
+    assert needed.seeds == wanted and needed.low < wanted < needed.high
+    assert with_doubt(lambda spread: 9, Spread(2, 1.0, 0.0, 0, 0.05)) is None
 
 
 def test_seeds_do_nothing_to_the_images():

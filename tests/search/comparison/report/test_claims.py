@@ -14,6 +14,7 @@ SIZE = ClaimSettings("A, Table 1", "+a", difference=1.1, metric="ImageNet-1K top
 EQUAL = ClaimSettings("B, Table 2", "+a", difference=0, margin=0.5)
 ORDER = ClaimSettings("C, Figure 1", "+a", order="better")
 OWN = {"difference": 0.008, "low": -0.002, "high": 0.018, "seeds": 5, "images": 360}
+NEEDED = {"seeds_needed": 12, "seeds_needed_low": 6, "seeds_needed_high": 60}
 
 
 def judged(claim=SIZE, **values):
@@ -23,7 +24,9 @@ def judged(claim=SIZE, **values):
 @pytest.fixture
 def comparison(fake, tmp_path):
     made = fake.Made(tmp_path / "made", fake.settings(name="made")).fill()
-    return lambda *claims: replace(made.read(), published=claims, conditions="digits, 30 epochs")
+    return lambda *claims: replace(
+        made.read(), published=claims, conditions="digits", training="30 epochs"
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,18 +44,34 @@ def comparison(fake, tmp_path):
         ),
         (judged(verdict="contradicted", direction="other"), "the direction is the other one"),
         (
-            judged(verdict="underpowered", seeds_needed=12),
-            "the interval holds 0 and the published difference; 12 seeds would show it four times "
-            "in five",
+            judged(verdict="underpowered", **NEEDED),
+            "the interval holds 0 and the published difference; roughly 12 seeds (6 to 60) would "
+            "show it four times in five",
         ),
-        (judged(verdict="underpowered", seeds_needed=4), "add seeds"),
+        (
+            judged(verdict="underpowered", **{**NEEDED, "seeds_needed_high": None}),
+            "; roughly 12 seeds (6 to more than 1,000) would show it",
+        ),
+        (
+            judged(verdict="underpowered", seeds=2),
+            "the published difference; 2 seeds do not tell how many would show it (",
+        ),
+        (
+            judged(verdict="underpowered", **{**NEEDED, "seeds_needed": 4}),
+            "roughly 4 seeds (6 to 60) would show it four times in five, and there are 5: this may",
+        ),
         (
             judged(verdict="underpowered", images_needed=1400),
             "no number of seeds would do: it takes about 1,400 test images, and there are 360",
         ),
         (
-            judged(EQUAL, verdict="underpowered", seeds_needed=12),
-            "the interval reaches over the margin of 0.5 points; 12 seeds",
+            judged(verdict="underpowered", images_needed=1400, unit="groups of images"),
+            "about 1,400 groups of test images, and there are 360 (digits, 30 epochs, 5 seeds, 360 "
+            "groups of test images, matched",
+        ),
+        (
+            judged(EQUAL, verdict="underpowered", **NEEDED),
+            "the interval reaches over the margin of 0.5 points; roughly 12 seeds",
         ),
         (judged(ORDER, verdict="underpowered"), "no size was published"),
         (judged(why="+a has lost a seed"), "): no verdict, since +a has lost a seed."),

@@ -1,8 +1,11 @@
 """The answer of a comparison, over results made by hand."""
 
+import dataclasses
+
 import pytest
 
 from search.comparison.results.answer import answer
+from search.comparison.results.conclusions import conclusions
 
 WHOLE, HALF, CONV, SIZE = "+mdta", "+mdta(attention=false)", "+conv", "+pointwise"
 GIVEN = " (5 seeds, matched by MACs)."
@@ -83,12 +86,33 @@ def test_a_control_of_its_size_may_explain_a_gain(fake, said):
 def test_nothing_differs(fake, said):
     tie = fake.versus(0.002, holm_p=0.6)
     assert said(fake.arm(WHOLE, tie)) == (
-        f"Nothing is shown to differ from base on test: 5 seeds would have found 1.8 points, "
-        f"four times in five{GIVEN}"
+        "Nothing is shown to differ from base on test: 5 seeds would have found a true difference "
+        f"of 1.8 points, four times in five{GIVEN}"
     )
-    assert "5 seeds and 359 images would" in said(fake.arm(WHOLE, tie, test_images=359))
+    assert "5 seeds and 359 test images would" in said(fake.arm(WHOLE, tie, test_images=359))
     hopeless = fake.versus(0.002, holm_p=0.6, detectable=1.0)
     assert "could not have found any difference" in said(fake.arm(WHOLE, hopeless))
+
+
+def test_images_with_groups_are_counted_by_groups(fake, said):
+    photographs = {"test_images": 984, "test_groups": 255}
+    tie = said(fake.arm(WHOLE, fake.versus(0.002, holm_p=0.6), **photographs))
+    assert "5 seeds and 255 groups of 984 test images would have found" in tie
+    assert tie.endswith("(5 seeds, 255 groups of 984 test images, matched by MACs).")
+
+
+def test_what_could_have_been_found_is_what_the_conclusions_say(fake):
+    tie = {"holm_p": 0.6}
+    detectable = (0.086, 0.102, 1.0)
+    arms = [fake.arm(f"+a{d}", fake.versus(0.0, detectable=d, **tie)) for d in detectable]
+    controls = [fake.versus(0.0, detectable=0.4, against="+a1.0", cause="size", **tie)]
+    arms[0] = dataclasses.replace(arms[0], controls=tuple(controls))
+    made = fake.comparison(fake.arm("base"), *arms)
+    size = "a true difference of 8.6 to 10.2 points (half of 3 up to 10.2; in 1 of 3 none, "
+    size += "however large)"
+    assert f"5 seeds would have found {size}, four times in five" in answer(made)
+    (sentence,) = [s for s in conclusions(made) if "four times in five" in s]
+    assert f"{size} would be found four times in five" in sentence
 
 
 def test_equal_within_the_margin(fake, said):
@@ -186,7 +210,9 @@ def test_what_it_is_conditional_on(fake, said):
         choose_rate="once",
         level=0.0177,
         matchings=("macs",),
+        training="5 epochs",
     )
     assert found.endswith(
-        "(5 seeds, 200 test images, matched by MACs, given these learning rates, tests at 1.77%)."
+        "(5 seeds, 200 test images, 5 epochs, matched by MACs, given these learning rates, tests "
+        "at 1.77%)."
     )

@@ -1,17 +1,21 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hybrid_swin.system.files import json_ready
 from hybrid_swin.training.batch_norm_note import batch_norm_note
+from search.comparison.results.answer import answer
+from search.comparison.results.conclusions import conclusions
 from search.comparison.results.doubts import doubt, top_cautions
 from search.comparison.results.trained_arm import TrainedArm, images_of
 from search.records.runs import iter_runs
 from search.records.validation import save_answers
-from search.settings.comparison import MatchSettings
+from search.settings.claims import ClaimSettings
+from search.settings.comparison import ArmSettings, MatchSettings
 from search.statistics.intervals import crossed_difference
 
 BASE, WHOLE, HALF = "base", "+mdta", "+mdta(attention=false)"
@@ -179,6 +183,22 @@ def test_less_is_better(fake, tmp_path):
     assert (result.versus.verdict, result.versus.better) == ("better", 1.0)
     assert (result.test_covers, result.learning_rate) == ("seeds", 0.001)
     assert not result.rate_at_edge
+
+
+def test_files_say_that_groups_were_counted(fake, tmp_path):
+    arms = (ArmSettings(), ArmSettings(add="mdta"))
+    settings = fake.settings(name="groups", arms=arms, seeds=2, learning_rates=())
+    claim = ClaimSettings("A, Table 1", "+mdta", difference=1.0)
+    settings = replace(settings, published=(claim,))
+    groups = [f"photograph {i // 4}" for i in range(200)]
+    read = fake.Made(tmp_path / "groups", settings, groups=groups).fill().read()
+    row = list(csv.DictReader(io.StringIO(read.to_csv())))[-1]
+    assert (row["test_images"], row["test_groups"], row["items"]) == ("200", "50", "50")
+    assert row["covers"] == row["test_covers"] == "seeds and groups of images"
+    assert "(2 seeds, 50 groups of 200 test images, 10 epochs, matched by MACs)." in answer(read)
+    assert "2 seeds, 50 groups of test images, matched by" in "".join(conclusions(read))
+    judged = read.to_dict()["published"][0]
+    assert (judged["images"], judged["unit"]) == (50, "groups of images")
 
 
 def test_json_and_csv_hold_everything(read):

@@ -226,12 +226,13 @@ def test_few_seeds_are_said_to_be_few(fake, said):
 def test_the_smallest_detectable_difference(fake, said):
     text = said(fake.arm(WHOLE, fake.versus(0.05, detectable=0.0234)))
     assert (
-        "With 5 seeds and the spread seen here, the true difference that would be found four times "
-        "in five is 2.3 points (4 differences, Holm at 5%)." in text
+        "With 5 seeds and the spread seen here, between an arm and what it stands against, a true "
+        "difference of 2.3 points would be found four times in five (4 differences, Holm at 5%)."
+        in text
     )
     arms = [fake.arm(f"arm {d}", fake.versus(0.05, detectable=d)) for d in (0.01, 0.02, 0.06)]
     young = fake.arm("young", fake.versus(0.05, detectable=0.3), undertrained=True)
-    assert "is 1.0 to 6.0 (half of them up to 2.0) points" in said(*arms, young)
+    assert "of 1.0 to 6.0 points (half of 3 up to 2.0) would" in said(*arms, young)
 
 
 def test_one_way_of_matching_says_that_the_other_is_not_known(fake, said):

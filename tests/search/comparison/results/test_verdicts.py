@@ -96,6 +96,14 @@ def test_underpowered_says_how_many_seeds_would_do():
     assert verdict({"order": "better"}, own(-1, 3)).seeds is None
 
 
+def test_two_seeds_do_not_tell_how_many_would_do():
+    two = verdict(SIZE, own(-1, 3, seeds=2))
+    assert two.verdict == "underpowered" and two.needed is two.images is None
+    few, many = (verdict(SIZE, own(-1, 3, seeds=seeds)).needed for seeds in (3, 10))
+    assert few.low < few.seeds < (few.high or 1e4)
+    assert many.high - many.low < (few.high or 1e4) - few.low
+
+
 def test_no_number_of_seeds_mends_too_few_images():
     judged = verdict(SIZE, own(-1, 3, item_part=0.008))
     assert judged.seeds is None

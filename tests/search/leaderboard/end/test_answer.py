@@ -168,11 +168,11 @@ def test_a_control_that_is_kept_out_bears_out_nothing():
 def test_nothing_differs():
     tie = ask("w_msa+mdta", "plain Swin", 0.01, "tie")
     assert answer(board([MDTA, PLAIN], [tie])) == (
-        "Nothing is shown to differ from #3 plain Swin on test: 5 seeds and 359 images would have "
-        f"found 6.0 points, four times in five{GIVEN}"
+        "Nothing is shown to differ from #3 plain Swin on test: 5 seeds and 359 test images would "
+        f"have found a true difference of 6.0 points, four times in five{GIVEN}"
     )
     hopeless = replace(tie, detectable=1.0)
-    assert "5 seeds and 359 images could not have found any difference" in answer(
+    assert "5 seeds and 359 test images could not have found any difference" in answer(
         board([MDTA, PLAIN], [hopeless])
     )
     untold = replace(tie, detectable=None, verdict="unknown")
@@ -245,7 +245,7 @@ def test_an_answer_over_seeds_speaks_of_these_images():
     lost = [replace(r, test_covers="seeds") for r in (MDTA, PLAIN)]
     assert answer(board(lost, [MDTA_AHEAD])).endswith("(5 seeds, these 359 test images only).")
     tie = ask("w_msa+mdta", "plain Swin", 0.01, "tie")
-    assert "5 seeds on these 359 images would have found" in answer(board(lost, [tie]))
+    assert "5 seeds on these 359 test images would have found" in answer(board(lost, [tie]))
 
 
 def test_one_row_alone():
@@ -278,7 +278,10 @@ def test_a_metric_that_is_no_share():
     assert "#1 w_msa+mdta is 0.125 [0.075, 0.175] ahead of #3 plain Swin" in found
     tie = ask("w_msa+mdta", "plain Swin", 0.01, "tie", detectable=0.3)
     found = answer(board([MDTA, PLAIN], [tie], monitor="val/loss", mode="min"))
-    assert "would have found 0.300, four times in five" in found and "points" not in found
+    assert (
+        "would have found a true difference of 0.300, four times in five" in found
+        and "points" not in found
+    )
 
 
 def test_several_objectives():

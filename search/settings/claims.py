@@ -1,5 +1,6 @@
 """What papers report of a comparison's arms, to be judged beside its own numbers."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -7,6 +8,10 @@ from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.values import Range, check_numbers
 from search.settings.names import check_label
 
+# RFC 3986's characters (not those of other alphabets, which are written with %), without quotes
+_URL = re.compile(
+    r"https?://[A-Za-z0-9][A-Za-z0-9.:@-]*(?:[/?#][A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?", re.I
+)
 Order = Literal["better", "worse", "not_worse"]
 
 
@@ -65,6 +70,11 @@ class ClaimSettings:
                 f"published: against and at of {self.subject} belong to an arm; a factor is "
                 "changed from its first level, in all cells"
             )
+        if self.arm and self.level is not None:
+            raise InputError(
+                f"published: level {quote(self.level)} of {self.subject} belongs to a factor; give "
+                "at: {factor: level} for the cells in which the arm is judged"
+            )
         if (self.difference is None) == (self.order is None):
             both = "both" if self.order else "neither"
             raise InputError(
@@ -82,9 +92,10 @@ class ClaimSettings:
                 f"published: margin {self.margin:g} of {self.subject} belongs to difference: 0 "
                 "or order: not_worse; leave it out"
             )
-        if self.url and not self.url.startswith(("https://", "http://")):
+        if self.url and not _URL.fullmatch(self.url):
             raise InputError(
-                f"published: url of {self.subject} must begin with https://; got {quote(self.url)}"
+                f"published: url of {self.subject} must begin with https://, name a host and hold "
+                f"no spaces, quotes or brackets; got {quote(self.url)}"
             )
 
     @property

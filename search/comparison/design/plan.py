@@ -254,7 +254,7 @@ def _check_primary(settings: ComparisonSettings, entries: Sequence[PlannedArm]) 
         return
     arms = {entry.arm for entry in entries}
     if wanted.arm not in arms:
-        raise unknown("arm in primary.arm", wanted.arm, arms)
+        raise unknown("arm of primary.arm", wanted.arm, arms)
     against = {
         name
         for entry in entries
@@ -267,7 +267,7 @@ def _check_primary(settings: ComparisonSettings, entries: Sequence[PlannedArm]) 
             f"primary.arm {wanted.arm!r} is what others are compared with; name another arm"
         )
     if wanted.against and wanted.against not in against:
-        raise unknown(f"primary.against for arm {wanted.arm!r}", wanted.against, against)
+        raise unknown(f"arm for primary.against of {wanted.arm!r}", wanted.against, against)
 
 
 def is_primary(settings: ComparisonSettings, entry: PlannedArm, against: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from hybrid_swin.errors.plain_text import latex
+from hybrid_swin.errors.plain_text import latex, visible
 from search.comparison.report.claims import claim_heads, claim_lines
 from search.comparison.report.effects import effects_note, effects_table
 from search.comparison.report.rows import interval_note, lines_of
@@ -31,7 +31,7 @@ def _arms(comparison: Comparison) -> Iterator[str]:
         body.append(_row(row))
     columns = [("l" if name in LEFT else "r", head) for name, head in heads.items()]
     yield from _table(title_of(comparison), columns, body, interval_note(comparison, True))
-    yield f"% {legend_of(lines)}"
+    yield _comment(legend_of(lines))
 
 
 def _published(comparison: Comparison) -> Iterator[str]:
@@ -80,4 +80,4 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _comment(text: str) -> str:
-    return f"% {text}".replace("\n", " ")
+    return f"% {visible(' '.join(text.split()))}"

@@ -32,7 +32,9 @@ def settings(claim, **changes):
         ({"difference": 101}, "difference 101 of arm '+mdta' is more than 100 points"),
         ({"sd": -1}, "published.sd must be at least 0; got -1"),
         ({"n": 0}, "published.n must be at least 1; got 0"),
-        ({"url": "arxiv.org"}, "url of arm '+mdta' must begin with https://; got 'arxiv.org'"),
+        ({"url": "arxiv.org"}, "url of arm '+mdta' must begin with https://"),
+        ({"url": 'https://a b"><script>|'}, "hold no spaces, quotes or brackets; got 'https://a b"),
+        ({"level": 3}, "level 3 of arm '+mdta' belongs to a factor; give at: {factor: level}"),
         ({"source": "two\nlines"}, "line breaks"),
     ],
 )

@@ -7,12 +7,13 @@ own sign; m is the margin. Orders speak of better and worse, whatever the metric
     published      reproduced               contradicted       underpowered
     a size p       p in I, 0 not in I       p not in I         p and 0 in I
     equal, m       I within -m and m        I beyond m         I reaches over m
-    better         shown better             shown worse        not shown different
-    worse          shown worse              shown better       not shown different
+    better         shown better             worse or equal     not shown different
+    worse          shown worse              better or equal    not shown different
     not worse, m   I above -m               I below -m         I reaches over -m
 
 A size that is contradicted may have the same direction, smaller or larger, or the other direction;
-if 0 is in I, no difference is shown and p is excluded. What is underpowered says roughly how many
+if 0 is in I, no difference is shown and p is excluded. Arms are shown equal only where the
+comparison has a margin for it (`equivalence`). What is underpowered says roughly how many
 seeds would have shown it four times in five, with a range (`needed_seeds`; with 2 seeds it says
 that this is not known), and if no number of seeds would, about how many test images.
 """
@@ -33,7 +34,9 @@ from search.statistics.needed_seeds import (
 )
 
 ClaimVerdict = Literal["reproduced", "contradicted", "underpowered", "no verdict"]
-Direction = Literal["", "same, smaller", "same, larger", "other", "none shown", "too large"]
+Direction = Literal[
+    "", "same, smaller", "same, larger", "other", "none shown", "too large", "equal"
+]
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def _of_order(order: str, versus: Versus) -> Judgement:
         return Judgement("reproduced")
     if versus.verdict in ("better", "worse"):
         return Judgement("contradicted", "other")
+    if versus.verdict == "equal":
+        return Judgement("contradicted", "equal")
     return Judgement("underpowered")  # without a size, nothing tells how many seeds would do
 
 

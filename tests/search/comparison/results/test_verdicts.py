@@ -71,6 +71,13 @@ def test_every_case(claim, interval, expected, direction):
     assert expected == "underpowered" or judged.seeds is judged.images is None
 
 
+def test_arms_that_are_shown_equal_contradict_either_order():
+    same = own(-0.4, 0.4, equal_p=0.001, margin=0.01)
+    for order in ("better", "worse"):
+        judged = verdict({"order": order}, same)
+        assert (judged.verdict, judged.direction) == ("contradicted", "equal")
+
+
 def test_shown_by_holm_counts_where_the_interval_only_touches_0():
     assert verdict(SIZE, own(0, 3, shown=True)).verdict == "reproduced"
     assert verdict(SIZE, own(0, 3, shown=False)).verdict == "underpowered"

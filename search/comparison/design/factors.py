@@ -62,6 +62,11 @@ def name_of(levels: Mapping[str, Any]) -> str:
     return ", ".join(f"{short[factor]}={spell_level(level)}" for factor, level in levels.items())
 
 
+def have_same_images(cells: Iterable[Cell]) -> bool:
+    """Whether no factor changes the data."""
+    return len({json.dumps(cell.data.to_dict(), sort_keys=True) for cell in cells}) < 2
+
+
 def short_names(factors: Iterable[str]) -> dict[str, str]:
     """Of a path its last part, where no other has the same and the arms are not called so."""
     last = {factor: factor.rpartition(".")[2] for factor in factors}

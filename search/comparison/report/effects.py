@@ -10,7 +10,8 @@ from rich.text import Text
 from hybrid_swin.errors.plain_text import unbroken
 from search.comparison.results.arm_result import matched_by
 from search.comparison.results.comparison import Comparison
-from search.comparison.results.factor_effects import FactorEffect, Question
+from search.comparison.results.factor_effects import FactorEffect
+from search.comparison.results.factor_questions import Question
 from search.leaderboard.end.wording import NAMED, capital, listed, more
 from search.statistics.formatting import (
     difference_phrase,
@@ -37,14 +38,20 @@ def effects_answer(comparison: Comparison) -> list[str]:
     )
     clear = [e for e in alone if e.versus.verdict in ("better", "worse")]
     if clear:
-        parts = [f"{e.changes[0].text} brings {_size(e, comparison)}" for e in clear[:NAMED]]
+        parts = [f"{_change(e)} brings {_size(e, comparison)}" for e in clear[:NAMED]]
         return [f"over all cells, {listed(parts)}{more([e.name for e in clear])}"]
     if not alone:
         return []
     return [
         "over all cells, no change is shown to matter (the largest: "
-        f"{alone[0].changes[0].text}, {_size(alone[0], comparison)})"
+        f"{_change(alone[0])}, {_size(alone[0], comparison)})"
     ]
+
+
+def _change(effect: FactorEffect) -> str:
+    """The change with what it is averaged over, if that is not everything."""
+    text = effect.changes[0].text
+    return f"{text} (over {effect.over})" if effect.over else text
 
 
 def effects_conclusions(comparison: Comparison) -> Iterator[str]:
@@ -127,7 +134,8 @@ def effects_note(comparison: Comparison) -> str:
     """What the table of effects shows."""
     return (
         f"Effects of factors in{unit(comparison.monitor) or ' the metric'}. Each is averaged over "
-        "all cells that its question does not name. Their intervals hold together, apart from "
+        "all cells that its question does not name, and that its change makes another network or "
+        "recipe. Their intervals hold together, apart from "
         "those of the arms. MACs: what the first side costs more."
     )
 

@@ -1,56 +1,33 @@
 """Effects of a comparison's factors: is it the block, the recipe, or the stem?
 
-A comparison with factors is a factorial design: every arm is trained at every combination of levels
-with the same seeds. The arm is one more factor, with the baseline as its first level. With Y the
-score of a cell, averaged over seeds and over all factors that are not named, three questions are
-asked of factors f (from level a to b) and g (from level c to d):
-
-    alone        Y(b) - Y(a)                                 what does the change bring?
-    interaction  [Y(b, d) - Y(a, d)] - [Y(b, c) - Y(a, c)]   does it depend on the other change?
-    instead      Y(b, c) - Y(a, d)                           which of two changes brings more?
-
-Each is an average of paired scores, so its interval covers seeds and images as that of a difference
-does. All of them are one family, apart from that of the arms' differences, with 5% of its own.
-Nothing is asked across cells of different images.
+The questions are those of `factor_questions`. Each answer is an average of paired scores, so its
+interval covers seeds and images as that of a difference does. All of them are one family, apart
+from that of the arms' differences, with 5% of its own. Nothing is asked across cells of different
+images. A question of which a training has not completed, or of which all networks guess, has no
+answer, and belongs to the family all the same.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from search.comparison.design.factors import ARM, short_names, spell_level
+from search.comparison.design.factors import have_same_images
 from search.comparison.results.differences import ArmScores, Versus, adjust, difference_of
+from search.comparison.results.factor_questions import (
+    Change,
+    FactorQuestion,
+    Question,
+    factor_questions,
+)
 from search.comparison.results.trained_arm import TrainedArm
 from search.leaderboard.rows.evidence import RowEvidence
 from search.records.predictions import Correctness
 from search.statistics.intervals import Bounds
 
-Question = Literal["alone", "interaction", "instead"]
-_Cells = Mapping[tuple[str, ...], TrainedArm]  # by level of each factor, the arm last
-
-
-@dataclass(frozen=True)
-class Change:
-    """A factor set from its first level to another, in words."""
-
-    factor: str
-    before: str
-    after: str
-
-    @property
-    def text(self) -> str:
-        """``recipe=small_images``; of an arm its label."""
-        return self.after if self.factor == ARM else f"{self.factor}={self.after}"
-
-    @property
-    def undone(self) -> str:
-        """The same of the first level."""
-        return self.before if self.factor == ARM else f"{self.factor}={self.before}"
+Place = tuple[str, str]  # a cell and an arm
 
 
 @dataclass(frozen=True)
@@ -58,7 +35,7 @@ class FactorEffect:
     """The answer to one question.
 
     Args:
-        question: which, as in the module's text.
+        question: which, as in `factor_questions`.
         matching: how the costs of arms were made equal.
         changes: one of ``alone``, two of the others.
         versus: the difference, its interval and its verdict.
@@ -66,6 +43,8 @@ class FactorEffect:
             of the effect may be the length of training.
         guessing: whether some networks of either side are not shown to be better than a guess.
         macs: by what share the first side costs more MACs than the second.
+        over: over which arms or cells it is, in words; empty if over all of them.
+        pairs: what is compared with what, one cell and arm with another; in no file.
     """
 
     question: Question
@@ -75,10 +54,21 @@ class FactorEffect:
     improving: bool
     guessing: bool
     macs: float
+    over: str = ""
+    pairs: tuple[tuple[Place, Place], ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a difference."""
+        return self.versus.difference is not None
 
     @property
     def name(self) -> str:
         """The question in a few words."""
+        return f"{self._asked} (over {self.over})" if self.over else self._asked
+
+    @property
+    def _asked(self) -> str:
         first = self.changes[0]
         if self.question == "alone":
             return f"{first.text} instead of {first.undone}"
@@ -91,10 +81,9 @@ class FactorEffect:
 def factor_effects(
     arms: Sequence[TrainedArm], sign: int, bounds: Bounds | None, level: float
 ) -> tuple[FactorEffect, ...]:
-    """Effects of all factors and arms, adjusted together; none without factors.
+    """Effects of all factors and arms, adjusted together, also those without an answer.
 
-    Arms that are not in every cell under a matching are left out, as are questions of which a
-    training has not completed, or all networks guess.
+    There are none without factors, or over different images.
 
     Args:
         arms: all arms of all cells.
@@ -103,75 +92,47 @@ def factor_effects(
         level: of the tests, all of them together.
     """
     factors = list(arms[0].entry.cell.levels) if arms else []
-    images = {json.dumps(arm.entry.cell.data.to_dict(), sort_keys=True) for arm in arms}
-    if not factors or len(images) > 1:
+    if not factors or not have_same_images(arm.entry.cell for arm in arms):
         return ()
     effects: list[FactorEffect] = []
     for matching in dict.fromkeys(arm.entry.matching for arm in arms):
         mine = [arm for arm in arms if arm.entry.matching == matching]
-        for question, changes, first, second in _questions(mine, factors):
-            sides = _average(first), _average(second)
-            if sides[0] is None or sides[1] is None:
-                continue
-            versus = difference_of(sides[0], sides[1], "", sign, bounds)
-            if question == "interaction":
-                versus = _doubled(versus)
-            trained = (*first, *second)
-            guesses = [arm.chance is not None and not arm.chance.beaten for arm in trained]
-            if all(guesses):
-                continue  # what networks that guess differ by says nothing
-            improving = any(arm.row and arm.row.undertrained for arm in trained)
-            first_macs, second_macs = (
-                fmean(arm.entry.cost.macs for arm in side) for side in (first, second)
-            )
-            over = first_macs / second_macs - 1
-            effects.append(
-                FactorEffect(question, matching, changes, versus, improving, any(guesses), over)
-            )
+        for asked in factor_questions(mine, factors):
+            effects.append(_effect(asked, matching, sign, bounds))
     names = [(f"{index}", effect.versus) for index, effect in enumerate(effects)]
     adjusted, _ = adjust(names, level)
     return tuple(replace(e, versus=versus) for e, versus in zip(effects, adjusted, strict=True))
 
 
-def _questions(
-    arms: Sequence[TrainedArm], factors: Sequence[str]
-) -> Iterator[tuple[Question, tuple[Change, ...], list[TrainedArm], list[TrainedArm]]]:
-    """Each question with the arms of its two sides."""
-    baseline = next(arm.entry.arm for arm in arms if arm.entry.against is None)
-    cells = {
-        (*(spell_level(arm.entry.cell.levels[f]) for f in factors), arm.entry.arm): arm
-        for arm in arms
-    }
-    levels = [list(dict.fromkeys(key[place] for key in cells)) for place in range(len(factors))]
-    everywhere = [
-        label
-        for label in dict.fromkeys(arm.entry.arm for arm in arms)
-        if all((*place, label) in cells for place in product(*levels))
-    ]
-    levels.append([baseline, *(label for label in everywhere if label != baseline)])
-    names = [*short_names(factors).values(), ARM]
-    changes = [
-        (place, Change(names[place], first, other))
-        for place, (first, *others) in enumerate(levels)
-        for other in others
-    ]
+def _effect(asked: FactorQuestion, matching: str, sign: int, bounds: Bounds | None) -> FactorEffect:
+    """The answer to a question, not yet adjusted for the others."""
+    trained = (*asked.first, *asked.second)
+    guesses = [arm.chance is not None and not arm.chance.beaten for arm in trained]
+    sides = _average(asked.first), _average(asked.second)
+    versus = Versus("", "")
+    # what networks that all guess differ by says nothing
+    if sides[0] is not None and sides[1] is not None and not all(guesses):
+        versus = difference_of(sides[0], sides[1], "", sign, bounds)
+        if asked.question == "interaction":
+            versus = _doubled(versus)
+    first_macs, second_macs = (
+        fmean(arm.entry.cost.macs for arm in side) for side in (asked.first, asked.second)
+    )
+    return FactorEffect(
+        asked.question,
+        matching,
+        asked.changes,
+        versus,
+        improving=any(arm.row and arm.row.undertrained for arm in trained),
+        guessing=any(guesses),
+        macs=first_macs / second_macs - 1,
+        over=asked.over,
+        pairs=tuple((_place(a), _place(b)) for a, b in zip(asked.first, asked.second, strict=True)),
+    )
 
-    def side(*set_to: tuple[int, str]) -> list[TrainedArm]:
-        wanted = dict(set_to)
-        free = [[wanted[p]] if p in wanted else levels[p] for p in range(len(levels))]
-        return [cells[key] for key in product(*free)]
 
-    for place, change in changes:
-        yield "alone", (change,), side((place, change.after)), side((place, change.before))
-    for (at, one), (other_at, other) in combinations(changes, 2):
-        if at == other_at:
-            continue
-        both = side((at, one.after), (other_at, other.after))
-        neither = side((at, one.before), (other_at, other.before))
-        only_one = side((at, one.after), (other_at, other.before))
-        only_other = side((at, one.before), (other_at, other.after))
-        yield "interaction", (one, other), both + neither, only_one + only_other
-        yield "instead", (one, other), only_one, only_other
+def _place(arm: TrainedArm) -> Place:
+    return arm.entry.cell.name, arm.entry.arm
 
 
 def _average(arms: Sequence[TrainedArm]) -> ArmScores | None:

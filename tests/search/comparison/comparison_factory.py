@@ -9,7 +9,8 @@ from search.comparison.design.plan import make_plan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
-from search.comparison.results.factor_effects import Change, FactorEffect
+from search.comparison.results.factor_effects import FactorEffect
+from search.comparison.results.factor_questions import Change
 from search.records.runs import RunResult
 from search.records.settings import write_settings
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings

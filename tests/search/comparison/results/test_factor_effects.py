@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from search.comparison.report.effects import effects_answer, effects_conclusions, effects_table
+from search.settings.comparison import ArmSettings
 from search.statistics.intervals import crossed_difference
 from tests.search.comparison.comparison_factory import Made, settings
 
@@ -116,8 +117,37 @@ def test_a_missing_training_takes_its_questions_with_it(made, tmp_path):
     other = Factorial(tmp_path / "made", settings(factors=LONG), noise=0.02).fill()
     lost = next(e for e in other.plan.entries if e.arm == "+mdta")
     other.write(other.finals(lost)[0], None, state="diverged", test=None)
-    known = {e.name for e in other.read().effects}
-    assert not any("weight_decay=0.2 instead" in name for name in known)  # needs every cell
+    effects = other.read().effects
+    assert not any("weight_decay=0.2 instead" in e.name for e in effects)  # needs every cell
+    assert {e.versus.family for e in effects} == {4 + 5 + 5}  # asked all the same
+
+
+def test_what_a_change_does_not_touch_does_not_dilute_it(tmp_path):
+    """A fusion is nothing to the baseline, whose score is the same at both levels."""
+    arms = ARMS[:2]
+    gains = {"fusion": ["sum", "gate"], "recipe.weight_decay": [0.05, 0.2]}
+
+    class Gated(Factorial):
+        def skill(self, entry):
+            return 2.0 * (entry.arm == "+mdta" and entry.cell.levels["fusion"] == "gate")
+
+    plain = [ArmSettings(), ArmSettings(add="mdta")]
+    read = Gated(tmp_path, settings(factors=gains, arms=tuple(plain))).fill().read()
+    scores = {(r.arm, *r.levels.values()): r.test_mean for r in read.results}
+    rise = np.mean([scores[arms[1], "gate", d] - scores[arms[1], "sum", d] for d in (0.05, 0.2)])
+    found = effect(read, "alone", "fusion=gate")
+    assert found.name == "fusion=gate instead of fusion=sum (over +mdta)"
+    assert found.versus.difference == pytest.approx(rise)
+    assert effect(read, "alone", "weight_decay=0.2").over == ""
+    pairs = {(e.question, *(c.text for c in e.changes)) for e in read.effects}
+    assert ("interaction", "fusion=gate", "+mdta") not in pairs  # it is the effect over +mdta
+    assert ("instead", "fusion=gate", "+mdta") not in pairs
+    both = effect(read, "interaction", "fusion=gate", "weight_decay=0.2")
+    cross = [scores[arms[1], f, 0.2] - scores[arms[1], f, 0.05] for f in ("gate", "sum")]
+    assert both.over == "+mdta"
+    assert both.versus.difference == pytest.approx(cross[0] - cross[1])
+    (clause,) = effects_answer(read)
+    assert "fusion=gate (over +mdta) brings +" in clause
 
 
 def test_without_factors_or_over_different_images_there_is_nothing_to_ask(tmp_path):

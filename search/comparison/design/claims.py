@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, quote, unknown
-from search.comparison.design.factors import short_names, spell_level
+from search.comparison.design.factors import have_same_images, short_names, spell_level
 from search.comparison.design.matched_arms import PlannedArm
 from search.settings.claims import ClaimSettings
 from search.settings.comparison import ComparisonSettings
@@ -19,11 +19,12 @@ def check_claims(settings: ComparisonSettings, entries: Sequence[PlannedArm]) ->
     for claim in settings.published:
         if claim.factor:
             _check_change(claim, settings.factors)
+            _check_images(claim, entries)
             continue
         _check_place(claim, settings.factors)
         mine = [e for e in entries if e.arm == claim.arm and holds_at(claim, e.cell.levels)]
         if not mine:
-            raise unknown("arm in published", claim.arm, {entry.arm for entry in entries})
+            raise unknown("arm of published", claim.arm, {entry.arm for entry in entries})
         others = [
             name for e in mine for name in (e.against, *e.controls.values()) if name is not None
         ]
@@ -33,7 +34,7 @@ def check_claims(settings: ComparisonSettings, entries: Sequence[PlannedArm]) ->
                 "arm, and difference the other sign"
             )
         if claim.against and claim.against not in others:
-            raise unknown(f"published.against for arm {claim.arm!r}", claim.against, set(others))
+            raise unknown(f"arm for published.against of {claim.arm!r}", claim.against, set(others))
 
 
 def _check_change(claim: ClaimSettings, factors: Mapping[str, Sequence[Any]]) -> None:
@@ -46,6 +47,16 @@ def _check_change(claim: ClaimSettings, factors: Mapping[str, Sequence[Any]]) ->
         raise InputError(
             f"published: level of factor {claim.factor!r} is {quote(level)}; a change is from its "
             f"first level, {quote(first)}, to one of: {', '.join(map(quote, others)) or 'none'}"
+        )
+
+
+def _check_images(claim: ClaimSettings, entries: Sequence[PlannedArm]) -> None:
+    """Refuse a change of a factor in a comparison that asks for no effects of factors."""
+    if not have_same_images(entry.cell for entry in entries):
+        raise InputError(
+            f"published: the effect of {claim.subject} cannot be judged, since the cells of this "
+            "comparison have different images (a factor changes the data); give the claim to an "
+            "arm, or take the data out of factors"
         )
 
 
@@ -73,7 +84,7 @@ def _unknown(claim: ClaimSettings, name: str, factors: Mapping[str, Sequence[Any
     """For a factor that is not there; the last part of a path means the path."""
     short = {end: factor for factor, end in short_names(factors).items()}
     if name not in short and factors:
-        return unknown(f"factor in published {claim.subject}", name, factors)
+        return unknown(f"factor for published {claim.subject}", name, factors)
     hint = f"; did you mean {short[name]!r}?" if name in short else ", which has none"
     return InputError(
         f"published: {claim.subject} names {name!r}, which is not a factor of this comparison{hint}"

@@ -18,7 +18,7 @@ from search.records.runs import SCHEMA_VERSION, read_record
 from search.settings.comparison import ComparisonSettings
 
 LATENCY_FILE = "latency.json"
-_LEAST_TOLERANCE = 0.05  # the clock is no better
+CLOCK_TOLERANCE = 0.05  # the clock is no better
 _BATCH, _ROUNDS = 8, 10
 
 
@@ -47,7 +47,7 @@ class LatencyMatch:
         workers = settings.workers
         device = resolve_accelerator(workers.accelerator)
         self._setup = Setup("cuda" if device == "gpu" else device, workers.threads, _BATCH)
-        self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
+        self._tolerance = max(CLOCK_TOLERANCE, settings.match.tolerance)
         self._measures = measures
         path = folder / LATENCY_FILE
         self._known = read_record(path, _networks) if path.exists() else {}

@@ -23,6 +23,7 @@ from search.statistics.formatting import (
 )
 from search.statistics.needed_seeds import FEWEST, MOST
 
+_MOST_IMAGES = 1_000_000
 _SUMMARY: dict[ClaimVerdict, tuple[str, str]] = {
     "reproduced": ("is reproduced", "are reproduced"),
     "contradicted": ("is contradicted", "are contradicted"),
@@ -36,6 +37,7 @@ _SHORT: dict[Direction, str] = {
     "other": "other direction",
     "none shown": "no difference is shown",
     "too large": "beyond the margin",
+    "equal": "shown equal",
 }
 _DIRECTIONS: dict[Direction, str] = {
     "same, smaller": "the direction is the same, the size smaller",
@@ -43,6 +45,7 @@ _DIRECTIONS: dict[Direction, str] = {
     "other": "the direction is the other one",
     "none shown": "no difference is shown, and one of the published size is excluded",
     "too large": "the difference is larger than the margin",
+    "equal": "the arms are shown equal",
 }
 
 
@@ -180,7 +183,7 @@ def _needed(judged: JudgedClaim, comparison: Comparison) -> str:
     if judged.seeds_needed:
         return f"{reaches}; {_roughly(judged)} would show it four times in five"
     images = (
-        f"it takes about {judged.images_needed:,} {_items(judged)}, and there are {judged.images:,}"
+        f"it takes {_about(judged.images_needed)} {_items(judged)}, and there are {judged.images:,}"
         if judged.images_needed
         else f"the {_items(judged)} are too few"
         if judged.images
@@ -190,6 +193,11 @@ def _needed(judged: JudgedClaim, comparison: Comparison) -> str:
     if judged.seeds_needed_low:
         never += f" at the spread seen (at the least that it may be, {judged.seeds_needed_low:,})"
     return f"{reaches}; {never}: {images}"
+
+
+def _about(images: int) -> str:
+    """A number that is known to a digit or so; none that nobody has."""
+    return f"about {images:,}" if images <= _MOST_IMAGES else "more than a million"
 
 
 def _roughly(judged: JudgedClaim) -> str:
@@ -211,8 +219,7 @@ def _conditions(judged: JudgedClaim, comparison: Comparison) -> str:
             None,
             (
                 judged.cell,
-                comparison.conditions,
-                comparison.training,
+                judged.conditions,
                 counted(judged.seeds, "seed"),
                 f"{judged.images:,} {_items(judged)}" if judged.images else "",
                 matched_by(judged.matching),

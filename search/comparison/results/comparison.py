@@ -81,7 +81,6 @@ class Comparison:
         in_parts: arms whose batch norm saw micro-batches, since memory ran out; in no file.
         training: how long was trained, in words; in no file of its own.
         published: what papers report, with verdicts; in files only if there is any.
-        conditions: the data that verdicts are conditional on; in no file.
     """
 
     name: str
@@ -108,7 +107,6 @@ class Comparison:
     cut: tuple[str, ...] = ()
     in_parts: tuple[str, ...] = ()
     published: tuple[JudgedClaim, ...] = ()
-    conditions: str = ""
     training: str = ""
 
     @classmethod
@@ -151,7 +149,7 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.finished_keys}),
             mixed=_mixed(built),
             results=tuple(results),
-            effects=effects,
+            effects=tuple(effect for effect in effects if effect.answered),
             cut=tuple(cut_short(folder)),
             in_parts=tuple(
                 dict.fromkeys(
@@ -160,9 +158,8 @@ class Comparison:
                     if any(result.batch_norm_in_parts for _, result in arm.runs)
                 )
             ),
-            published=judge_claims(settings, results, effects),
-            conditions=plan.settings.data.class_path or plan.settings.data.source,
-            training=length_of_training(plan),
+            published=judge_claims(plan, results, effects),
+            training=length_of_training(plan.entries),
             damaged=(
                 *notes_on(damaged, folder),
                 *lost_looks,
@@ -243,7 +240,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        del content["cut"], content["in_parts"], content["conditions"], content["training"]
+        del content["cut"], content["in_parts"], content["training"]
         if not self.published:
             del content["published"]
         for result, plain in zip(self.results, content["results"], strict=True):
@@ -257,6 +254,7 @@ class Comparison:
         for effect, plain in zip(self.effects, content["effects"], strict=True):
             del plain["versus"]["estimate"], plain["versus"]["against"], plain["versus"]["cause"]
             plain["versus"]["verdict"] = effect.versus.verdict
+            del plain["pairs"]
             plain["name"] = effect.name
         return content
 

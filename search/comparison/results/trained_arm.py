@@ -143,13 +143,13 @@ def images_of(arm: TrainedArm, plan: ComparisonPlan) -> tuple[int, int]:
     ) or 0
 
 
-def length_of_training(plan: ComparisonPlan) -> str:
-    """Epochs of all arms, and their images where the data sets them: ``5 epochs``."""
-    recipes = [recipe for entry in plan.entries for recipe in entry.recipes]
+def length_of_training(entries: Sequence[PlannedArm]) -> str:
+    """Epochs of arms, and their images where the data sets them: ``5 epochs``."""
+    recipes = [recipe for entry in entries for recipe in entry.recipes]
     return epochs_text(
         [recipe.epochs for recipe in recipes],
         any(recipe.early_stopping for recipe in recipes),
-        {cell.data.epoch_images for cell in plan.cells},
+        {entry.cell.data.epoch_images for entry in entries},
     )
 
 

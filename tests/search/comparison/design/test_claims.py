@@ -37,9 +37,12 @@ def test_differences_that_are_asked_are_taken(fake, entries, claim):
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ({"arm": "+mtda"}, "unknown arm in published '+mtda'; did you mean '+mdta'?"),
+        (
+            {"arm": "+mtda"},
+            "unknown arm of published '+mtda'; did you mean '+mdta'? (arms of published: ",
+        ),
         ({"arm": "base"}, "arm 'base' is what others are compared with"),
-        ({"against": "bas"}, "did you mean 'base'?"),
+        ({"against": "bas"}, "unknown arm for published.against of '+mdta' 'bas'; did you mean"),
         ({"at": {"bas": 1}}, "did you mean 'base'?"),
         ({"at": {"epochs": 10}}, "not a factor of this comparison; did you mean 'recipe.epochs'?"),
         ({"arm": "", "factor": "epochs", "level": 20}, "did you mean 'recipe.epochs'?"),
@@ -53,6 +56,14 @@ def test_differences_that_are_asked_are_taken(fake, entries, claim):
 def test_others_are_refused(fake, entries, claim, message):
     with pytest.raises(InputError, match=re.escape(message)):
         check(fake, entries, **claim)
+
+
+def test_a_change_over_different_images_is_refused(fake):
+    factors = {"data.split_seed": [0, 1]}
+    entries = make_plan(fake.settings(factors=factors)).entries
+    claim = ClaimSettings("A", factor="data.split_seed", level=1, difference=1.0)
+    with pytest.raises(InputError, match="cells of this comparison have different images"):
+        check_claims(fake.settings(factors=factors, published=(claim,)), entries)
 
 
 def test_levels_are_compared_as_they_are_written():

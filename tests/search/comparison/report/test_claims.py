@@ -13,7 +13,14 @@ from search.settings.claims import ClaimSettings
 SIZE = ClaimSettings("A, Table 1", "+a", difference=1.1, metric="ImageNet-1K top-1", n=3, sd=0.2)
 EQUAL = ClaimSettings("B, Table 2", "+a", difference=0, margin=0.5)
 ORDER = ClaimSettings("C, Figure 1", "+a", order="better")
-OWN = {"difference": 0.008, "low": -0.002, "high": 0.018, "seeds": 5, "images": 360}
+OWN = {
+    "difference": 0.008,
+    "low": -0.002,
+    "high": 0.018,
+    "seeds": 5,
+    "images": 360,
+    "conditions": "digits, 30 epochs",
+}
 NEEDED = {"seeds_needed": 12, "seeds_needed_low": 6, "seeds_needed_high": 60}
 
 
@@ -24,9 +31,7 @@ def judged(claim=SIZE, **values):
 @pytest.fixture
 def comparison(fake, tmp_path):
     made = fake.Made(tmp_path / "made", fake.settings(name="made")).fill()
-    return lambda *claims: replace(
-        made.read(), published=claims, conditions="digits", training="30 epochs"
-    )
+    return lambda *claims: replace(made.read(), published=claims)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,11 @@ def comparison(fake, tmp_path):
             judged(verdict="underpowered", images_needed=1400),
             "no number of seeds would do: it takes about 1,400 test images, and there are 360",
         ),
+        (
+            judged(verdict="underpowered", images_needed=2_376_485_388_870_320),
+            "it takes more than a million test images, and there are 360",
+        ),
+        (judged(ORDER, verdict="contradicted", direction="equal"), "the arms are shown equal"),
         (
             judged(verdict="underpowered", images_needed=1400, unit="groups of images"),
             "about 1,400 groups of test images, and there are 360 (digits, 30 epochs, 5 seeds, 360 "

@@ -66,6 +66,14 @@ class BlockWord:
         """Whether it is one branch and nothing else."""
         return len(self.branches) == 1 and self.fusion is None
 
+    @property
+    def mixes_places(self) -> bool:
+        """Whether a token's output can depend on other tokens: not where no branch mixes any.
+
+        Fusions and gates that are named may mix by themselves, so all but a sum count as mixing.
+        """
+        return self.joined_by != Part(DEFAULT_FUSION) or any(map(_mixes_places, self.branches))
+
     def canonical(self) -> "BlockWord":
         """The same network in its one spelling, of which identities are made.
 
@@ -141,6 +149,11 @@ def check_length(text: str, what: str) -> None:
         raise InputError(
             f"{what} {quote(text)} has {len(text):,} characters; give at most {LONGEST_WORD:,}"
         )
+
+
+def _mixes_places(part: Part) -> bool:
+    options = registry.describe("branch", part.name).constants.get("mixes_by")
+    return options is None or any(part.kwargs.get(name, True) for name in options)
 
 
 def gate_of(fusion: Part) -> str:

@@ -44,7 +44,7 @@ TABLES: dict[PartKind, KindTable] = {
         "a block word, as in w_msa+{}",
         ("Branch", "WindowAttention", "ConvolvedAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
-        ("gates_values", "has_windows", "limits", "min_width", "divides_heads"),
+        ("gates_values", "has_windows", "limits", "min_width", "divides_heads", "mixes_by"),
         {
             "WindowAttention": "network/branches/_window_attention.py",
             "ConvolvedAttention": "network/branches/_convolved_attention.py",

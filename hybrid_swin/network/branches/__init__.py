@@ -41,6 +41,10 @@ class Branch(nn.Module):
     divides_heads: ClassVar[tuple[str, ...]] = ()
     """Options that are to divide its heads, or 0 for a number of its own. Stated likewise."""
 
+    mixes_by: ClassVar[tuple[str, ...] | None] = None
+    """Options without which (all of them false) no token's output depends on another token; none
+    of them if it never does, None if it always does. Stated in the class's own body as well."""
+
     has_projection: ClassVar[bool] = True
     """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""
 

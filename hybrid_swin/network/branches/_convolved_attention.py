@@ -23,6 +23,7 @@ class ConvolvedAttention(Branch):
     """
 
     gates_values = True
+    mixes_by: ClassVar = ("attention", "depthwise")
     kernel: ClassVar[int] = 3
 
     def __init__(

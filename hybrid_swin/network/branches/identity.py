@@ -1,5 +1,7 @@
 """`identity`: the control that does nothing."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, Window
@@ -9,6 +11,7 @@ from hybrid_swin.network.branches import Branch
 class Identity(Branch):
     """Control: gives back what it gets; a block of it is its MLP."""
 
+    mixes_by: ClassVar = ()
     has_projection = False
 
     def __init__(self, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> None:

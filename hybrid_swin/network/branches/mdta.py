@@ -1,6 +1,6 @@
 """`mdta`: channel attention over the whole image, with a local convolution inside."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class MDTA(Branch):
     """
 
     gates_values = True
+    mixes_by: ClassVar = ("attention", "depthwise")
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ class Pointwise(Branch):
     """
 
     limits: ClassVar = {"ratio": (0.001, 64)}
+    mixes_by: ClassVar = ()
     has_projection = False  # the layer that contracts is part of the mixing
 
     def __init__(

@@ -4,7 +4,7 @@ Shapes: B batch, H height, W width, C channels, G stripes, N tokens per stripe, 
 D channels per head.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ class Stripes(Branch):
     """
 
     gates_values = True
+    mixes_by: ClassVar = ("attention", "positions")
 
     def __init__(
         self,

@@ -127,8 +127,10 @@ def summary(comparison: Comparison) -> str:
     for verdict, (one, several) in _SUMMARY.items():
         mine = [c for c in comparison.published if c.verdict == verdict]
         if mine:
-            names = list(dict.fromkeys(_name(judged) for judged in mine))
-            reasons = list(dict.fromkeys(judged.why for judged in mine if judged.why))
+            names = list(dict.fromkeys(_name(judged, comparison) for judged in mine))
+            reasons = list(
+                dict.fromkeys(f"{one.why}{_at(one, comparison)}" for one in mine if one.why)
+            )
             since = f", since {listed(reasons[:2])}" if reasons else ""
             clauses.append(
                 f"{len(mine)} {one if len(mine) == 1 else several} "
@@ -240,10 +242,13 @@ def _runs(judged: JudgedClaim) -> str:
     return f" [{text}]" if text else ""
 
 
-def _name(judged: JudgedClaim) -> str:
+def _name(judged: JudgedClaim, comparison: Comparison) -> str:
+    """The arm or the changed level, its place, and what it is compared with unless the baseline."""
     direction = _SHORT[judged.direction]
     subject = judged.claim.arm or judged.name.partition(" instead")[0]
-    name = f"{subject} [{judged.claim.source}]"
+    if judged.claim.arm and judged.against != comparison.baseline:
+        subject = judged.name
+    name = f"{subject}{_at(judged, comparison)} [{judged.claim.source}]"
     return f"{name}: {direction}" if direction else name
 
 

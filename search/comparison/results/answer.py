@@ -15,6 +15,7 @@ from search.comparison.report.rows import margin_text
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import LEVEL, Verdict, Versus
+from search.comparison.results.places import places_of
 from search.leaderboard.end.wording import (
     NAMED,
     Credit,
@@ -23,6 +24,7 @@ from search.leaderboard.end.wording import (
     listed,
     more,
     size_text,
+    tells_nothing,
 )
 from search.statistics.formatting import images_text
 
@@ -122,7 +124,7 @@ def _standing(
     parts = {
         arm: f"in {len(some)} of "
         f"{sum(r.arm == arm and v.against == against for r, v in questions)} "
-        f"{_places(comparison)} ({_sizes(some, comparison)})"
+        f"{places_of(comparison)} ({_sizes(some, comparison)})"
         for arm, some in list(by_arm.items())[:NAMED]
     }
     if len(by_arm) == 1:
@@ -164,9 +166,12 @@ def _control_answers(comparison: Comparison, arm: str) -> Iterator[Question]:
 def _credit(comparison: Comparison, answers: Sequence[Question]) -> Credit:
     """A part is credited where it is shown in every place; in some places is said to be so."""
     by: dict[str, list[Verdict]] = {}
+    wide = set()
     for _, versus in answers:
         by.setdefault(versus.cause, []).append(versus.verdict)
-    helps, idle, equal, hurts = [], [], [], []
+        if versus.verdict == "tie" and tells_nothing(versus.low, versus.high, comparison.monitor):
+            wide.add(versus.cause)
+    helps, idle, equal, hurts, unknown = [], [], [], [], []
     for cause, verdicts in by.items():
         if cause == SIZE:
             continue
@@ -180,13 +185,15 @@ def _credit(comparison: Comparison, answers: Sequence[Question]) -> Credit:
             hurts.append(f"{cause}{share}")
         elif set(verdicts) == {"equal"}:
             equal.append(cause)
+        elif cause in wide or "unknown" in verdicts:
+            unknown.append(cause)
         else:
             idle.append(cause)
     size = by.get(SIZE, [])
     control = next((v.against for _, v in answers if v.cause == SIZE), "")
     explains = any(verdict != "better" for verdict in size)
     return Credit(helps, idle, equal, hurts, "explains" if explains else "refuted" if size else "",
-                  control)  # fmt: skip
+                  control, unknown)  # fmt: skip
 
 
 def _is_control(comparison: Comparison, arm: str) -> bool:
@@ -244,19 +251,10 @@ def _way(comparison: Comparison, result: ArmResult) -> str:
     return matched_by(result.matching) if len(comparison.matchings) > 1 else ""
 
 
-def _places(comparison: Comparison) -> str:
-    """What the lines of a table are beside their arms."""
-    cells = len({r.cell for r in comparison.results}) > 1
-    ways = len(comparison.matchings) > 1
-    return (
-        "cells" if not ways else "ways of matching" if not cells else "cells and ways of matching"
-    )
-
-
 def _where(comparison: Comparison, questions: Sequence[Question]) -> str:
     if len({(r.cell, r.matching) for r in comparison.results}) == 1:
         return ""
-    return f" in {len(questions)} {_places(comparison)}"
+    return f" in {len(questions)} {places_of(comparison)}"
 
 
 def _at(comparison: Comparison, result: ArmResult) -> str:

@@ -139,6 +139,11 @@ class ArmResult:
         return self.state == "complete" and self.seeds == self.seeds_asked
 
     @property
+    def marked(self) -> bool:
+        """Whether the table has a mark of doubt for it: ``^``, ``?``, ``!`` or ``~``."""
+        return not self.usable or bool(self.at_chance)
+
+    @property
     def usable(self) -> bool:
         """Whether a conclusion may speak of it: whole, and training is known to have ended."""
         return self.whole and self.undertrained is False

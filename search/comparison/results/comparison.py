@@ -153,7 +153,7 @@ class Comparison:
             cut=tuple(cut_short(folder)),
             in_parts=tuple(
                 dict.fromkeys(
-                    arm.entry.arm
+                    f"{arm.entry.arm} at {arm.entry.cell.name}".removesuffix(" at ")
                     for arm in built
                     if any(result.batch_norm_in_parts for _, result in arm.runs)
                 )

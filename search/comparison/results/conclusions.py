@@ -16,8 +16,10 @@ from search.comparison.results.comparison import Comparison
 from search.comparison.results.cost_conclusions import cost_conclusions, survival_conclusions
 from search.comparison.results.differences import Versus
 from search.comparison.results.doubts import doubt, left_out, listed, waiting
+from search.comparison.results.mixing import not_about_mixing
+from search.comparison.results.places import arms_at
 from search.leaderboard.end.shared_cautions import incomplete
-from search.leaderboard.end.wording import capital
+from search.leaderboard.end.wording import capital, tells_nothing
 from search.statistics.formatting import (
     bound_text,
     difference_phrase,
@@ -51,6 +53,7 @@ def conclusions(comparison: Comparison) -> list[str]:
         *pending,
         *about_looks(comparison.planned, comparison.looked, comparison.pending),
         *waiting(comparison),
+        *not_about_mixing(comparison),
         *left_out(comparison),
         *claim_sentences(comparison),
         *_primary(comparison),
@@ -108,6 +111,7 @@ _STANDS = {
     "worse": "is shown worse than",
     "equal": "is shown equal to",
     "tie": "is not shown different from",
+    "wide": "is not shown different from",
     "unknown": "could not be compared with",
 }
 _EARNS = {
@@ -121,8 +125,8 @@ _EARNS = {
 def _causes(comparison: Comparison) -> list[str]:
     """What an arm's controls say, one sentence per cause."""
     questions: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
-    uncontrolled: dict[str, None] = {}
-    open_causes: dict[str, None] = {}
+    uncontrolled: list[ArmResult] = []
+    open_causes: dict[tuple[str, str], list[ArmResult]] = {}
     for result in comparison.results:
         if not result.usable:
             continue
@@ -131,20 +135,24 @@ def _causes(comparison: Comparison) -> list[str]:
                 key = (result.arm, versus.cause, versus.against, result.matching)
                 questions.setdefault(key, []).append((result, versus))
             else:
-                open_causes[f"{versus.cause} in {result.arm} (control: {versus.against})"] = None
+                open_causes.setdefault((versus.cause, versus.against), []).append(result)
         better = result.versus is not None and result.versus.verdict == "better"
         if better and not result.controls:
-            uncontrolled[result.arm] = None
+            uncontrolled.append(result)
     sentences = [_cause(comparison, *key, answers) for key, answers in questions.items()]
     if open_causes:
+        causes = (
+            f"{cause} in {name} (control: {control})"
+            for (cause, control), results in open_causes.items()
+            for name in arms_at(results, comparison)
+        )
         sentences.append(
-            "Not known everywhere, since a control is kept out, or guesses as the arm does: "
-            f"{listed(open_causes)}."
+            f"Not known, since a control is kept out, or guesses as the arm does: {listed(causes)}."
         )
     if uncontrolled:
         sentences.append(
-            f"What the gain of {listed(uncontrolled)} is due to was not tested: there is no "
-            "control for it."
+            f"What the gain of {listed(arms_at(uncontrolled, comparison))} is due to was not "
+            "tested: there is no control for it."
         )
     return sentences
 
@@ -158,8 +166,8 @@ def _cause(
     answers: Sequence[tuple[ArmResult, Versus]],
 ) -> str:
     parts = []
-    for verdict in _VERDICTS:
-        cells = [(r, v) for r, v in answers if v.verdict == verdict]
+    for verdict in _STANDS:
+        cells = [(r, v) for r, v in answers if _kind(v, comparison) == verdict]
         if cells:
             sizes = [
                 (f"{r.cell}: " if r.cell else "") + _size(v, comparison) + _dearer(r, v, comparison)
@@ -170,6 +178,12 @@ def _cause(
             parts.append(f"{credit} ({'; '.join(sizes)})")
     where, text = _where(comparison, "", matching), "; ".join(parts)
     return f"{where}{text if where or text.startswith(arm) else capital(text)}."
+
+
+def _kind(versus: Versus, comparison: Comparison) -> str:
+    """Its verdict; of a tie that tells nothing ``wide``."""
+    wide = tells_nothing(versus.low, versus.high, comparison.monitor)
+    return "wide" if versus.verdict == "tie" and wide else versus.verdict
 
 
 def _dearer(result: ArmResult, versus: Versus, comparison: Comparison) -> str:
@@ -196,11 +210,13 @@ def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool, marg
     if cause == SIZE:
         if gained and verdict == "better":
             return f"{standing}, so size alone does not explain its gain"
-        if gained and verdict == "tie":
+        if gained and verdict in ("tie", "wide"):
             return f"size alone may explain the gain of {arm}: it {_STANDS['tie']} {control}"
         return f"{standing}, its control for size{within}"
     if verdict == "unknown":
-        return f"what {cause} does in {arm} is not known"
+        return f"what {cause} adds in {arm} is not known"
+    if verdict == "wide":
+        return f"what {cause} adds in {arm} is not known: it {_STANDS[verdict]} {control}"
     return f"{cause} {_EARNS[verdict]}: {standing}, which has all but that{within}"
 
 

@@ -5,12 +5,13 @@ answer; the full page shows all, and names every arm:
 
 1. figures are incomplete: files cannot be read, or trainings have not ended;
 2. arms are not alike: other images, splits or code, or batch norm over micro-batches;
-3. arms may not be judged: still improving, too few epochs to tell, lost seeds, guesses;
-4. size may explain a difference: costs were not matched;
-5. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks;
-6. the learning rates may decide: chosen at the edge of those tried, or one choice for all seeds;
-7. what the intervals cover: seeds without images, validation in place of test;
-8. only one way of matching costs was tried.
+3. differences may not be about mixing: not shown ahead of an arm that mixes no places;
+4. arms may not be judged: still improving, too few epochs to tell, lost seeds, guesses;
+5. size may explain a difference: costs were not matched;
+6. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks;
+7. the learning rates may decide: chosen at the edge of those tried, or one choice for all seeds;
+8. what the intervals cover: seeds without images, validation in place of test;
+9. only one way of matching costs was tried.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +19,11 @@ from itertools import islice
 
 from hybrid_swin.errors import few
 from search.comparison.report.rows import percent
-from search.comparison.results.arm_result import ArmResult, matched_by
+from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
+from search.comparison.results.mixing import not_about_mixing
+from search.comparison.results.places import arms_at, place
 from search.leaderboard.end.shared_cautions import (
     MOST_CAUTIONS,
     in_parts,
@@ -48,6 +51,7 @@ def _in_order(comparison: Comparison) -> Iterator[str]:
     yield from incomplete(comparison.damaged, comparison.pending, "training", brief=True)
     yield from unlike("Arms", comparison.mixed)
     yield from in_parts(few(comparison.in_parts, NAMED))
+    yield from not_about_mixing(comparison)
     yield from left_out(comparison, brief=True)
     if "none" in comparison.matchings:
         yield "Costs were not matched, so size may explain any difference."
@@ -178,10 +182,10 @@ def _differences(results: Iterable[ArmResult]) -> list[Versus]:
 def _names(
     results: Sequence[ArmResult], comparison: Comparison, brief: bool, details: Sequence[str] = ()
 ) -> str:
-    """Arms by name, the first few; in full all with their places, or how many if they are many."""
+    """Arms with their places, the first few; in full all, or how many if they are many."""
     if brief:
-        arms = list(dict.fromkeys(result.arm for result in results))
-        return ", ".join(arms[:NAMED]) + more(arms)
+        names = arms_at(results, comparison)
+        return ", ".join(names[:NAMED]) + more(names)
     if len(results) > _FEW:
         return f"{len(results)} of {len(comparison.results)} lines of the table, marked there"
     places = [place(result, comparison) for result in results]
@@ -203,14 +207,6 @@ def _shared_lines(comparison: Comparison) -> list[str]:
         for group in lines.values()
         if len(group) > 1 and (group[0].against or len({r.cell for r in group}) > 1)
     ]
-
-
-def place(result: ArmResult, comparison: Comparison) -> str:
-    """An arm with its cell, and its matching where there are several."""
-    text = f"{result.arm} at {result.cell}" if result.cell else result.arm
-    if len(comparison.matchings) > 1 and result.against:
-        text += f" {matched_by(result.matching)}"
-    return text
 
 
 def listed(items: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from search.leaderboard.end.wording import (
     listed,
     more,
     size_text,
+    tells_nothing,
 )
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.questions import Question, first_baseline
@@ -200,7 +201,7 @@ def _cause(
             if q.row == row.keys and q.cause and q.against != base and usable(rows[q.against])
         ]
         if controls:
-            return [_credit(controls, rows).text(named(row))]
+            return [_credit(controls, rows, board.monitor).text(named(row))]
         if not row.is_baseline or not _is_control(board, row):
             without.append(row)
     if not without:
@@ -208,17 +209,22 @@ def _cause(
     return [f"what the gain of {_hash(without)} is due to was not tested by a control"]
 
 
-def _credit(controls: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> Credit:
-    """What a control bears out, and what gets no credit."""
+def _credit(
+    controls: Sequence[Question], rows: Mapping[tuple[str, ...], Row], monitor: str
+) -> Credit:
+    """What a control bears out, what gets no credit, and of what nothing is known."""
     size = [q for q in controls if q.cause == SIZE]
     parts = [q for q in controls if q.cause != SIZE]
+    ties = [q for q in parts if q.verdict in ("tie", "unknown")]
+    wide = [q for q in ties if q.verdict == "unknown" or tells_nothing(q.low, q.high, monitor)]
     explains = any(q.verdict != "ahead" for q in size)
     return Credit(
         helps=[q.cause for q in parts if q.verdict == "ahead"],
-        idle=[q.cause for q in parts if q.verdict in ("tie", "unknown")],
+        idle=[q.cause for q in ties if q not in wide],
         hurts=[q.cause for q in parts if q.verdict == "behind"],
         size="explains" if explains else "refuted" if size else "",
         control=named(rows[size[0].against]) if size else "",
+        unknown=[q.cause for q in wide],
     )
 
 

@@ -73,7 +73,7 @@ def not_judged(young: str, unknown: Iterable[str], lost: str) -> Iterator[str]:
 def wide_doubt(seeds: int, lucky: str, level: float, brief: bool) -> Iterator[str]:
     """Few seeds, skewed luck near the ceiling, and looks, of which the full page tells more."""
     if 2 <= seeds < FEW_SEEDS:
-        scale = ", over seeds alone up to the whole scale" if seeds == 2 else ""
+        scale = " (one over seeds alone may hold every possible difference)" if seeds == 2 else ""
         yield f"{seeds} seeds give wide intervals{scale}; {FEW_SEEDS} are the least for a claim."
     if lucky:
         yield f"Of {lucky}, {CAUTION}."

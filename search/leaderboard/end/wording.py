@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hybrid_swin.training.metric_facts import bounds_of
 from search.statistics.formatting import points, unit
 
+WIDE = 0.25  # share of a metric's scale: an interval with such a difference tells nothing
 NAMED = 3  # rows, arms or causes that are written out
 
 
@@ -22,6 +23,7 @@ class Credit:
         size: ``explains`` if a control of its size may do as well, ``refuted`` if it is shown to be
             worse; empty if there is none.
         control: the control of its size.
+        unknown: parts of which the interval is so wide that it tells nothing (`tells_nothing`).
     """
 
     helps: Sequence[str] = ()
@@ -30,12 +32,14 @@ class Credit:
     hurts: Sequence[str] = ()
     size: str = ""
     control: str = ""
+    unknown: Sequence[str] = ()
 
     def text(self, name: str) -> str:
         """A clause on the gain of a row or an arm; empty if no control says anything."""
         parts = [
             _part(self.helps, "is shown to help", "are shown to help"),
             _part(self.idle, "gets no credit", "get no credit"),
+            _adds(self.unknown),
             _part(self.equal, "is shown not to matter", "are shown not to matter"),
             _part(self.hurts, "is shown to hurt", "are shown to hurt"),
         ]
@@ -49,6 +53,22 @@ class Credit:
 
 def _part(parts: Sequence[str], one: str, several: str) -> str:
     return f"its {listed(parts)} {one if len(parts) == 1 else several}" if parts else ""
+
+
+def _adds(parts: Sequence[str]) -> str:
+    adds = "adds" if len(parts) == 1 else "add"
+    return f"what its {listed(parts)} {adds} is not known" if parts else ""
+
+
+def tells_nothing(low: float | None, high: float | None, monitor: str) -> bool:
+    """Whether an interval of a difference is so wide that nothing is known of it.
+
+    So it is if it holds a difference of a quarter of the metric's scale, and where there is none.
+    """
+    if low is None or high is None:
+        return True
+    least, most = bounds_of(monitor) or (0.0, math.inf)
+    return max(abs(low), abs(high)) >= WIDE * (most - least)
 
 
 def size_text(

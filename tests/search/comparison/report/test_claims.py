@@ -97,6 +97,10 @@ def test_the_summary_comes_first(comparison, tmp_path):
     assert summary(none) == ""
     one = comparison(judged(verdict="reproduced"))
     assert summary(one) == "The published difference is reproduced (+a [A, Table 1])."
+    other = replace(
+        judged(verdict="reproduced"), name="+a against +b", against="+b", cell="stem=conv"
+    )
+    assert "(+a against +b (stem=conv) [A, Table 1])" in summary(comparison(other))
     both = comparison(
         judged(verdict="reproduced"),
         judged(EQUAL, verdict="contradicted", direction="too large"),

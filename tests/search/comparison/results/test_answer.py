@@ -115,6 +115,18 @@ def test_what_could_have_been_found_is_what_the_conclusions_say(fake):
     assert f"{size} would be found four times in five" in sentence
 
 
+def test_a_control_whose_interval_is_wide_tells_nothing(fake, said):
+    wide = fake.versus(0.004, half=0.99, holm_p=0.9, against=HALF, cause="channel attention")
+    arms = (
+        fake.arm(WHOLE, fake.versus(0.05), [wide]),
+        fake.arm(HALF, fake.versus(0.0, holm_p=0.9)),
+    )
+    assert "of the gain of +mdta, what its channel attention adds is not known" in said(*arms)
+    text = " ".join(conclusions(fake.comparison(fake.arm("base"), *arms)))
+    assert "What channel attention adds in +mdta is not known: it is not shown different" in text
+    assert "credit" not in text + said(*arms)
+
+
 def test_equal_within_the_margin(fake, said):
     equal = fake.versus(0.001, holm_p=0.6, equal_p=0.01, margin=0.01)
     found = said(fake.arm(WHOLE, equal), equivalence=0.01)

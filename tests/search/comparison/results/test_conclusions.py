@@ -179,7 +179,7 @@ def test_an_undertrained_control_credits_nothing(fake, said):
     assert "helps" not in text
     assert "shown worse" not in text
     assert (
-        "Not known everywhere, since a control is kept out, or guesses as the arm does: "
+        "Not known, since a control is kept out, or guesses as the arm does: "
         "channel attention in +mdta (control: "
         "+mdta(attention=false))." in text
     )

@@ -1,0 +1,33 @@
+"""Every caution on arms names their cells."""
+
+import pytest
+
+from search.comparison.results.conclusions import conclusions
+from search.comparison.results.doubts import top_cautions
+
+CELLS = ("preset=quick", "preset=small_images")
+
+
+@pytest.mark.parametrize(
+    ("change", "caution"),
+    [
+        ({"undertrained": True}, "Still improving when training ended, so left out: {}. Train"),
+        ({"undertrained": None}, "whether training had ended, so left out: {}."),
+        ({"state": "failed", "seeds": 4, "keys": tuple("abcde")}, "so left out: {}."),
+        ({"at_chance": True, "chance": 0.1, "chance_of": "accuracy"}, "(accuracy 10.0%): {}."),
+        ({"chosen_rates": (0.01,) * 5}, "may change the result: {}."),
+    ],
+)
+def test_a_caution_names_the_cell(fake, change, caution):
+    def made(*changed):
+        arms = []
+        for cell in CELLS:
+            more = change if cell in changed else {}
+            arms += [fake.arm("base", cell=cell), fake.arm("+conv", fake.versus(), cell=cell)]
+            arms[-1] = fake.arm("+conv", fake.versus(), **{"cell": cell} | more)
+        return fake.comparison(*arms)
+
+    one, both = made(CELLS[1]), made(*CELLS)
+    assert any(caution.format("+conv at preset=small_images") in c for c in top_cautions(one))
+    assert any(caution.format("+conv in all 2 cells") in c for c in top_cautions(both))
+    assert "+conv at preset=small_images" in " ".join(conclusions(one))

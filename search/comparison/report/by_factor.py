@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from search.comparison.design.factors import name_of, short_names
+from search.comparison.report.forest import HOLLOW
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.reach_truth import UNKNOWN, KnownAccuracy
@@ -92,29 +93,38 @@ class _Plot:
 
     def scores(self, axes: Axes, results: Sequence[ArmResult]) -> None:
         for index, arm in enumerate(self.arms):
-            x, y, ends = [], [], []
+            x, y, ends, marked = [], [], [], []
             for result in self._along(results, arm):
                 mean, low, high = result.shown_score
                 if mean is not None:
                     x.append(self._beside(result, index))
                     y.append(self._axis_value(mean))
+                    marked += [(x[-1], y[-1])] * result.marked
                     ends.append([self._axis_value(mean if e is None else e) for e in (low, high)])
             color = _style(index)["color"]
             axes.vlines(
                 x, [low for low, _ in ends], [high for _, high in ends], color, linewidth=1.1
             )
             axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
+            self._hollow(axes, index, marked)
 
     def milestones(self, axes: Axes, results: Sequence[ArmResult]) -> None:
         """Only levels where half of the seeds reached it have a place."""
         for index, arm in enumerate(self.arms):
-            x, y = [], []
+            x, y, marked = [], [], []
             for result in self._along(results, arm):
                 if (steps := _steps(result)) is not None:
                     x.append(self._beside(result, index))
                     y.append(steps)
+                    marked += [(x[-1], y[-1])] * result.marked
             axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
+            self._hollow(axes, index, marked)
         axes.set_ylim(0, 1.08 * max([*(_steps(r) or 0 for r in self.comparison.results), 1]))
+
+    def _hollow(self, axes: Axes, index: int, points: Sequence[tuple[float, float]]) -> None:
+        """Points of an arm that the table marks, drawn over."""
+        for x, y in points:
+            axes.plot([x], [y], markersize=4.5, markerfacecolor="white", **_style(index))
 
     def known(self, axes: Axes, results: Sequence[ArmResult]) -> None:
         """What is known beforehand: the ceiling of each arm, and the best possible."""
@@ -171,6 +181,11 @@ class _Plot:
             Line2D([], [], markersize=4.5, label=arm, **_style(index))
             for index, arm in enumerate(self.arms)
         ]
+        if any(result.marked for result in self.comparison.results):
+            handles.append(
+                Line2D([], [], color="#555555", linestyle="none", marker="o", markersize=4.5,
+                       markerfacecolor="white", label=HOLLOW)
+            )  # fmt: skip
         if self.truth.ceilings:
             text = "ceiling: a guess where no token sees a pair"
             handles.append(Line2D([], [], color="#555555", linestyle="--", label=text))

@@ -18,6 +18,7 @@ from search.comparison.results.comparison import Comparison
 from search.reporting.figures.style import BLUE, GREY, PALETTE, RED
 from search.statistics.formatting import is_share, shown_value
 
+HOLLOW = "hollow: marked ^, ?, ! or ~ in the table"
 BETTER, WORSE, TIE, EQUAL = BLUE, RED, GREY, PALETTE[3]
 _COLOURS = {"better": BETTER, "worse": WORSE, "equal": EQUAL, "tie": TIE, "unknown": TIE}
 _ROW, _PANEL = 0.24, 3.4  # inches
@@ -29,16 +30,14 @@ _FARTHEST = 1.6  # times as far as our own intervals: what is published beyond s
 
 def draw_differences(comparison: Comparison, figure: Figure) -> None:
     """One row per difference of arms, one column a way of matching."""
-    _draw(comparison, difference_rows(comparison), figure, "squares: controls; hollow: kept out")
+    _draw(comparison, difference_rows(comparison), figure, "squares: controls")
 
 
 def draw_effects(comparison: Comparison, figure: Figure) -> bool:
     """One row per effect of factors; says whether there are any."""
     rows = effect_rows(comparison)
     if rows:
-        _draw(
-            comparison, rows, figure, "averages over all cells; hollow: marked ^ or ~ in the table"
-        )
+        _draw(comparison, rows, figure, "averages over all cells")
     return bool(rows)
 
 
@@ -83,19 +82,19 @@ def _draw(comparison: Comparison, rows: list[ForestRow], figure: Figure, note: s
         axes.set_xlabel(f"difference in {metric}{points}", fontsize=8)
         axes.set_title(matched_by(matching), fontsize=9, loc="left")
     _draw_legend(figure, legend)
-    text = f"bars: intervals, {simultaneous_text(comparison)}; {note}"
+    text = f"bars: intervals, {simultaneous_text(comparison)}; {note}; {HOLLOW}"
     if comparison.given_rates:
         text += "; given these learning rates"
     figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
 
 
 def _draw_row(axes: Axes, y: float, bar: Bar, monitor: str) -> None:
-    """One difference; hollow where it is kept out of conclusions."""
+    """One difference; hollow where it is marked, grey too where no conclusion speaks of it."""
     versus = bar.versus
     _draw_published(axes, y - _ABOVE, bar.published)
     if versus.difference is None:
         return
-    colour = _COLOURS[versus.verdict]
+    colour = TIE if bar.kept_out else _COLOURS[versus.verdict]
     middle = shown_value(versus.difference, monitor)
     if versus.low is not None and versus.high is not None:
         ends = [shown_value(end, monitor) for end in (versus.low, versus.high)]
@@ -106,7 +105,7 @@ def _draw_row(axes: Axes, y: float, bar: Bar, monitor: str) -> None:
         marker="s" if versus.cause else "o",
         markersize=4 if versus.cause else 5.5,
         color=colour,
-        markerfacecolor="white" if bar.kept_out else colour,
+        markerfacecolor="white" if bar.kept_out or bar.marked else colour,
         linestyle="none",
     )
 
@@ -144,7 +143,7 @@ def _legend(comparison: Comparison, rows: Sequence[ForestRow]) -> list[tuple[str
     entries = [
         ("■", BETTER, "shown better"),
         ("■", WORSE, "shown worse"),
-        ("■", TIE, f"not shown different (Holm, {percent(comparison.level)})"),
+        ("■", TIE, f"not shown different (Holm, {percent(comparison.level)}), or kept out"),
     ]
     if comparison.equivalence is not None:
         entries.append(("■", EQUAL, f"equal within {margin_text(comparison)}"))

@@ -19,11 +19,13 @@ class Bar:
     Args:
         versus: the difference.
         kept_out: whether no conclusion speaks of it.
+        marked: whether the table marks an arm of it as guessing or as still improving.
         published: what papers report of it, in points for shares.
     """
 
     versus: Versus
     kept_out: bool = False
+    marked: bool = False
     published: tuple[float, ...] = ()
 
 
@@ -39,6 +41,7 @@ class ForestRow:
 def difference_rows(comparison: Comparison) -> list[ForestRow]:
     """An arm's rows together, whichever matching has them."""
     rows: dict[tuple[str, ...], ForestRow] = {}
+    marked = {(r.cell, r.matching, r.arm) for r in comparison.results if r.marked}
     for cell in dict.fromkeys(r.cell for r in comparison.results):
         here = [r for r in comparison.results if r.cell == cell]
         if cell:
@@ -56,6 +59,10 @@ def difference_rows(comparison: Comparison) -> list[ForestRow]:
                 row.by_matching[result.matching] = Bar(
                     versus,
                     not comparison.speaks_of(result, versus),
+                    any(
+                        (cell, result.matching, arm) in marked
+                        for arm in (result.arm, versus.against)
+                    ),
                     _sizes(
                         claim
                         for claim in comparison.published
@@ -77,6 +84,7 @@ def effect_rows(comparison: Comparison) -> list[ForestRow]:
             row = rows.setdefault((question, effect.name), ForestRow(effect.name, "arm"))
             row.by_matching[effect.matching] = Bar(
                 effect.versus,
+                False,  # conclusions speak of all effects, and of what marks them
                 effect.improving or effect.guessing,
                 _sizes(
                     claim

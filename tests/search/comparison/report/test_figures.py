@@ -8,7 +8,14 @@ from matplotlib.figure import Figure
 
 from search.comparison.report.by_factor import draw_factor
 from search.comparison.report.figures import numeric_factors, save_figures
-from search.comparison.report.forest import BETTER, TIE, WORSE, draw_differences, draw_effects
+from search.comparison.report.forest import (
+    BETTER,
+    HOLLOW,
+    TIE,
+    WORSE,
+    draw_differences,
+    draw_effects,
+)
 from search.comparison.results.claims import JudgedClaim
 from search.comparison.results.reach_truth import KnownAccuracy
 from search.settings.claims import ClaimSettings
@@ -57,9 +64,28 @@ def test_every_difference_has_a_row_in_the_colour_of_its_verdict(fake):
     # the control is kept out, so both differences that it is part of are hollow
     hollow = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() in "os"]
     assert hollow == [BETTER, "white", "white"]
-    assert len(line_of(axes, WORSE)) == 2
+    assert len(line_of(axes, WORSE)) == 0  # nor do they keep the colours of what is shown
     low, high = axes.get_xlim()
     assert low == -high < -6
+
+
+def test_what_the_table_marks_is_hollow_in_every_figure(fake, by_reach):
+    guesses = fake.arm("+conv", fake.versus(-0.4), at_chance=True)
+    figure = drawn(draw_differences, fake.comparison(fake.arm("base"), guesses))
+    (point,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")
+    assert (point.get_color(), point.get_markerfacecolor()) == (WORSE, "white")  # shown, and marked
+    assert any(HOLLOW in text.get_text() for text in figure.texts)
+    both = fake.comparison(fake.arm("base", at_chance=True), guesses)
+    assert not line_of(drawn(draw_differences, both).axes[0], WORSE)  # two that guess: kept out
+    effects = fake.comparison(fake.arm("base"), effects=[fake.effect(guessing=True)])
+    figure = drawn(draw_effects, effects)
+    assert figure.axes[0].lines[1].get_markerfacecolor() == "white"
+    assert any(HOLLOW in text.get_text() for text in figure.texts)
+    results = [replace(r, at_chance=r.arm == "base") for r in by_reach.results]
+    figure = drawn(draw_factor, replace(by_reach, results=tuple(results)), FACTOR)
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert [float(line.get_ydata()[0]) for line in hollow] == [50, 50, 50]
+    assert HOLLOW in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_a_panel_for_each_way_of_matching_and_a_head_for_each_cell(fake):

@@ -74,6 +74,11 @@ class Paper:
         return f"{len(self.settings.arms)} x {cells}{self.settings.looks[-1]}"
 
     @property
+    def baseline(self) -> str:
+        """The arm that others stand against."""
+        return self.settings.baseline or self.settings.arms[0].name
+
+    @property
     def question(self) -> str:
         """What it asks, and of which paper."""
         return self.head[0].partition(", http")[0] if self.head else ""
@@ -88,7 +93,7 @@ class Paper:
         )
 
     def claim_text(self, claim: ClaimSettings) -> str:
-        """One claim: ``no shift -1.1``, ``dual better than windows``."""
+        """One claim: ``no shift -1.1``, ``linear against linear alone +2.3``."""
         subject, against = self.sides(claim)
         if claim.order is not None:
             text, _, margin = claim.text.partition(" within ")
@@ -96,7 +101,8 @@ class Paper:
             return f"{subject} {text} than {against}{within}"
         if claim.difference == 0:
             return f"{subject} equal to {against} within {claim.margin:g}"
-        return f"{subject} {claim.text}"
+        other = f" against {against}" if claim.arm and against != self.baseline else ""
+        return f"{subject}{other} {claim.text}"
 
     def sides(self, claim: ClaimSettings) -> tuple[str, str]:
         """What a claim compares with what: labels of arms, or levels of a factor."""
@@ -104,8 +110,7 @@ class Paper:
             name = short_names(self.settings.factors)[claim.factor]
             first = self.settings.factors[claim.factor][0]
             return f"{name}={spell_level(claim.level)}", f"{name}={spell_level(first)}"
-        baseline = self.settings.baseline or self.settings.arms[0].name
-        return claim.arm, claim.against or baseline
+        return claim.arm, claim.against or self.baseline
 
     def to_dict(self) -> dict[str, Any]:
         """For programs."""

@@ -91,6 +91,12 @@ def test_listed_and_shown(capsys):
     assert "run python search.py compare --config configs/papers/coswin_convolution.yaml" in out
 
 
+def test_a_claim_names_what_it_is_against_unless_that_is_the_baseline():
+    first, second = papers.read_paper(FILES["flatten_linear"]).claims.split("), ")
+    assert first.startswith("linear +0.8 (")
+    assert second.startswith("linear against linear alone +2.3 (")
+
+
 def test_the_command_for_images_of_ones_own_is_complete(capsys, photos, tmp_path, monkeypatch):
     """All that it leaves out is in the config: nothing is trained before it is accepted."""
     monkeypatch.chdir(tmp_path)

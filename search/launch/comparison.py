@@ -238,16 +238,29 @@ def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
 
 
 def say_other_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
-    """Say that there are more images than those of the first cell, if there are."""
-    first, *others = data.items()
-    if others:
-        left_out = sum(len(about.get("left_out", ())) for _, about in others)
-        console.print(
-            f"these are the images of {first[0]}; "
-            f"{'the other cell' if len(others) == 1 else f'each of {len(others)} other cells'} has "
-            f"its own" + f" ({counted(left_out, 'file')} left out)" * (left_out > 0),
-            highlight=False,
-        )
+    """Say whether other cells have the images of the first one."""
+    (name, first), *others = data.items()
+    if not others:
+        return
+    unlike = [about for _, about in others if not first or _images_of(about) != _images_of(first)]
+    if not unlike:
+        console.print(f"these are the images of all {len(data)} cells", highlight=False)
+        return
+    left_out = sum(len(about.get("left_out", ())) for about in unlike)
+    which = "the other cell" if len(others) == 1 else f"each of {len(others)} other cells"
+    if len(unlike) < len(others):
+        which = f"{len(unlike)} of {len(others)} other cells"
+    has = "has its own" if len(unlike) == len(others) else "have their own"
+    console.print(
+        f"these are the images of {name}; {which} {has}"
+        + f" ({counted(left_out, 'file')} left out)" * (left_out > 0),
+        highlight=False,
+    )
+
+
+def _images_of(about: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes images and splits the same."""
+    return about.get("data_hash"), about.get("split_hash")
 
 
 def _about(prepared: PreparedComparison) -> dict[str, Any]:

@@ -41,6 +41,10 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         say_cells(prepared.data, console)
         say_notes(plan, console)
         print_arms(plan, console)
+        differing = recipes_differ_in(plan)
+        if differing:
+            say = f"recipes    cells differ in {', '.join(differing)}: an effect is of all together"
+            console.print(say, highlight=False)
         _print_trainings(plan, console)
         pace = pilots_pace(prepared, workers)
     work = comparison_work(plan, pace, split_sizes_of(prepared))
@@ -79,6 +83,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         "name": settings.name,
         "folder": str(settings.path),
         "images": prepared.data,
+        "cells_differ_in": differing,
         "arms": [_arm(entry) for entry in plan.entries],
         "seeds": plan.seeds,
         "runs": {"rates": chosen, "arms": final, "total": chosen + final},
@@ -87,6 +92,15 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         "seconds": seconds,
         "resolution": resolution,
     }
+
+
+def recipes_differ_in(plan: ComparisonPlan) -> list[str]:
+    """Values of the recipe that differ between cells, if they are several: a preset sets many."""
+    arm = plan.entries[0].arm
+    recipes = [entry.recipes[0].to_dict() for entry in plan.entries if entry.arm == arm]
+    names = list(dict.fromkeys(name for recipe in recipes for name in recipe))
+    differing = [n for n in names if any(r.get(n) != recipes[0].get(n) for r in recipes)]
+    return differing if len(differing) > 1 else []
 
 
 def _leaves_open(recipe: Recipe) -> bool:

@@ -42,14 +42,31 @@ def test_the_cost_of_a_larger_test_image_is_said():
     assert note.startswith("recipe.test_image_size 16: ") and "4.00 x" in note
 
 
+def test_what_presets_set_besides_is_said(fake):
+    plan, _ = check(
+        fake.settings(
+            factors={"recipe.preset": ["quick", "small_images"]}, recipe={}, learning_rates=()
+        )
+    )
+    names = dry_run.recipes_differ_in(plan)
+    assert "learning_rate" in names and "epochs" in names
+    plan, _ = check(fake.settings(factors={"recipe.epochs": [8, 10]}))
+    assert dry_run.recipes_differ_in(plan) == []
+
+
 def test_other_cells_and_what_of_them_is_left_out_are_said():
-    def said(*others):
+    def said(*others, first=()):
         text = io.StringIO()
-        cells = {"reach=3": {}} | {f"cell {n}": one for n, one in enumerate(others)}
+        cells = {"reach=3": dict(first)} | {f"cell {n}": one for n, one in enumerate(others)}
         say_other_cells(cells, Console(file=text, width=1000))
         return text.getvalue().strip()
 
     assert said() == ""
+    alike, other = {"data_hash": "a", "split_hash": "b"}, {"data_hash": "a", "split_hash": "c"}
+    assert said(alike, first=alike) == "these are the images of all 2 cells"
+    assert said(alike, other, first=alike) == (
+        "these are the images of reach=3; 1 of 2 other cells have their own"
+    )
     assert said({}) == "these are the images of reach=3; the other cell has its own"
     assert said({}, {"left_out": ["a.png"]}) == (
         "these are the images of reach=3; each of 2 other cells has its own (1 file left out)"

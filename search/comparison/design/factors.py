@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -31,7 +32,7 @@ class Cell:
     levels: dict[str, Any]
     data: DataSettings
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Readable, such as ``reach=4, fusion=gate``; empty where there are no factors."""
         return name_of(self.levels)

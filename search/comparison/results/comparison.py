@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -183,11 +184,15 @@ class Comparison:
         Both are usable, and at least one is shown to have learnt something: two networks that guess
         are neither alike nor different in what is asked.
         """
-        place = (result.cell, result.matching, versus.against)
-        others = [r for r in self.results if (r.cell, r.matching, r.arm) == place]
-        return result.usable and all(
-            other.usable and not (result.at_chance and other.at_chance) for other in others
-        )
+        other = self._places.get((result.cell, result.matching, versus.against))
+        if other is None:
+            return result.usable
+        return result.usable and other.usable and not (result.at_chance and other.at_chance)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str, str], ArmResult]:
+        """Arms by cell, matching and label."""
+        return {(r.cell, r.matching, r.arm): r for r in self.results}
 
     @property
     def spoken_of(self) -> tuple[tuple[ArmResult, Versus], ...]:
@@ -212,13 +217,11 @@ class Comparison:
             arm: its label.
             cause: of the difference to a control; empty for the one to the baseline.
         """
-        by_matching: dict[str, Versus | None] = {}
-        for result in self.results:
-            if (result.cell, result.arm) == (cell, arm):
-                sides = (result.versus, *result.controls)
-                wanted = [v for v in sides if v is not None and v.cause == cause]
-                by_matching[result.matching] = wanted[0] if wanted else None
-        return survives(by_matching.get("parameters"), by_matching.get("macs"))
+        by_parameters, by_macs = (
+            _difference(self._places.get((cell, matching, arm)), cause)
+            for matching in ("parameters", "macs")
+        )
+        return survives(by_parameters, by_macs)
 
     def digest(self) -> str:
         """Hash over every digit except what a clock or a memory gauge measured, and the name.
@@ -286,6 +289,12 @@ class Comparison:
     def to_csv(self) -> str:
         """The table as CSV; every digit, unknown values empty."""
         return self.table().to_csv()
+
+
+def _difference(result: ArmResult | None, cause: str) -> Versus | None:
+    """An arm's difference to the control for a cause; to the baseline if that is empty."""
+    sides = (result.versus, *result.controls) if result else ()
+    return next((v for v in sides if v is not None and v.cause == cause), None)
 
 
 def _compared(

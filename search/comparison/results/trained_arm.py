@@ -1,7 +1,7 @@
 """From the runs of an arm to its line in a comparison."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean, median_low
@@ -55,13 +55,14 @@ class TrainedArm:
     ) -> Self:
         """Pick an entry's runs out of all of the folder, by key."""
         objective = plan.settings.objective
-        results = {key: result for key, (_, result) in known.items() if result is not None}
-        rates = tuple(plan.choose(entry, results, seed) for seed in range(plan.seeds))
         trials = [plan.selections(entry, number) for number in range(len(entry.recipes))]
         selection_keys = [spec.key for specs in trials for spec in specs]
+        results = _ended(selection_keys, known)
+        rates = tuple(plan.choose(entry, results, seed) for seed in range(plan.seeds))
         finals = [
             plan.final(entry, rate, seed).key for seed, rate in enumerate(rates) if rate is not None
         ]
+        results |= _ended(finals, known)
         runs = tuple((known[key][0], results[key]) for key in finals if key in results)
         row, evidence = None, RowEvidence({}, None)
         if runs:
@@ -93,6 +94,14 @@ class TrainedArm:
         """The chosen learning rate by seed; None while undecided."""
         recipes = self.entry.recipes
         return tuple(None if n is None else recipes[n].learning_rate for n in self.rates)
+
+
+def _ended(
+    keys: Iterable[str], known: Mapping[str, tuple[RunSpec, RunResult | None]]
+) -> dict[str, RunResult]:
+    """Results of those runs that have one."""
+    found = {key: known[key][1] for key in keys if key in known}
+    return {key: result for key, result in found.items() if result is not None}
 
 
 def result_of(arm: TrainedArm, plan: ComparisonPlan) -> ArmResult:

@@ -43,7 +43,8 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         print_arms(plan, console)
         differing = recipes_differ_in(plan)
         if differing:
-            say = f"recipes    cells differ in {', '.join(differing)}: an effect is of all together"
+            names = ", ".join(differing)
+            say = f"recipes    cells differ in {names}: their effects cannot be told apart"
             console.print(say, highlight=False)
         _print_trainings(plan, console)
         pace = pilots_pace(prepared, workers)

@@ -22,6 +22,7 @@ HOLLOW = "hollow: marked ^, ?, ! or ~ in the table"
 BETTER, WORSE, TIE, EQUAL = BLUE, RED, GREY, PALETTE[3]
 _COLOURS = {"better": BETTER, "worse": WORSE, "equal": EQUAL, "tie": TIE, "unknown": TIE}
 _ROW, _PANEL = 0.24, 3.4  # inches
+_LETTER = 0.058  # inches of a letter below the panels
 _LINE = 0.55  # of a row's height, that each further line of its text takes
 _ABOVE = 0.3  # likewise, between a bar and what is published
 _LONGEST = 56  # letters of a line of a row's text
@@ -50,7 +51,11 @@ def _draw(comparison: Comparison, rows: list[ForestRow], figure: Figure, note: s
     indent = 0.5 + 0.072 * letters
     many = len(comparison.matchings)
     legend = _legend(comparison, rows)
-    width = max(indent + many * (_PANEL + 0.2) + 0.1, _legend_width(legend))
+    below = f"bars: intervals, {simultaneous_text(comparison)}; {note}; {HOLLOW}"
+    if comparison.given_rates:
+        below += "; given these learning rates"
+    panels = indent + many * (_PANEL + 0.2) + 0.1
+    width = max(panels, _legend_width(legend), 0.2 + _LETTER * len(below))
     height = tall + 1.45
     figure.set_size_inches(width, height)
     limit = _limit(comparison, rows)
@@ -82,10 +87,7 @@ def _draw(comparison: Comparison, rows: list[ForestRow], figure: Figure, note: s
         axes.set_xlabel(f"difference in {metric}{points}", fontsize=8)
         axes.set_title(matched_by(matching), fontsize=9, loc="left")
     _draw_legend(figure, legend)
-    text = f"bars: intervals, {simultaneous_text(comparison)}; {note}; {HOLLOW}"
-    if comparison.given_rates:
-        text += "; given these learning rates"
-    figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
+    figure.text(0.1 / width, 0.08 / height, below, fontsize=7.5)
 
 
 def _draw_row(axes: Axes, y: float, bar: Bar, monitor: str) -> None:

@@ -24,7 +24,7 @@ def not_about_mixing(comparison: Comparison) -> Iterator[str]:
         if not is_shown and ahead not in mine:
             mine.append(ahead)
     for still, results in behind.items():
-        names = arms_at(results, comparison)
+        names = arms_at([r for r in comparison.results if r in results], comparison)
         if names:
             are = "is" if len(results) == 1 else "are"
             yield (

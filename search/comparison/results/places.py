@@ -15,7 +15,8 @@ def arms_at(results: Sequence[ArmResult], comparison: Comparison) -> list[str]:
         if len(mine) < count:
             names += [place(result, comparison) for result in mine]
         else:
-            names.append(f"{arm} in all {count} {places_of(comparison)}" if count > 1 else arm)
+            every = "both" if count == 2 else f"all {count}"
+            names.append(f"{arm} in {every} {places_of(comparison)}" if count > 1 else arm)
     return list(dict.fromkeys(names))
 
 

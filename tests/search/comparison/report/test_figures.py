@@ -113,6 +113,8 @@ def test_labels_do_not_overlap_or_leave_the_figure(fake):
     figure.canvas.draw()
     boxes = [tick.get_window_extent() for tick in figure.axes[0].get_yticklabels()]
     assert min(box.x0 for box in boxes) >= 0
+    (below,) = (text for text in figure.texts if HOLLOW in text.get_text())
+    assert below.get_window_extent().x1 <= figure.bbox.x1
     heights = sorted(boxes, key=lambda box: box.y0)
     assert all(a.y1 <= b.y0 + 1 for a, b in pairwise(heights))
 

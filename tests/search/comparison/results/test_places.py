@@ -29,5 +29,5 @@ def test_a_caution_names_the_cell(fake, change, caution):
 
     one, both = made(CELLS[1]), made(*CELLS)
     assert any(caution.format("+conv at preset=small_images") in c for c in top_cautions(one))
-    assert any(caution.format("+conv in all 2 cells") in c for c in top_cautions(both))
+    assert any(caution.format("+conv in both cells") in c for c in top_cautions(both))
     assert "+conv at preset=small_images" in " ".join(conclusions(one))

@@ -30,6 +30,7 @@ from hybrid_swin.network.pretrained_cfg import Normalisation, with_images
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.console import Console
 
 Values = Literal["normalised", "pixels"]
 
@@ -167,13 +168,14 @@ def export_checkpoint(options: ExportOptions) -> int:
     trained = load_trained(options.checkpoint)
     file = find_checkpoint(options.checkpoint)
     tested_at = trained.identity.get("recipe", {}).get("test_image_size")  # its score is of these
-    exported = export_model(
-        trained.model,
-        options.output or file.with_suffix(FORMATS[options.format].suffix),
-        options.format,
-        image_size=options.image_size or tested_at,
-        values=options.input,
-    )
+    with Console(stderr=True).status("writing and checking; a large network takes minutes"):
+        exported = export_model(
+            trained.model,
+            options.output or file.with_suffix(FORMATS[options.format].suffix),
+            options.format,
+            image_size=options.image_size or tested_at,
+            values=options.input,
+        )
     say(exported)
     return 0
 

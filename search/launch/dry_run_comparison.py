@@ -41,11 +41,9 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         say_cells(prepared.data, console)
         say_notes(plan, console)
         print_arms(plan, console)
-        differing = recipes_differ_in(plan)
-        if differing:
-            names = ", ".join(differing)
-            say = f"recipes    cells differ in {names}: their effects cannot be told apart"
-            console.print(say, highlight=False)
+        bundled = _bundled(plan)
+        if bundled:
+            console.print(f"recipes    {bundled}", highlight=False)
         _print_trainings(plan, console)
         pace = pilots_pace(prepared, workers)
     work = comparison_work(plan, pace, split_sizes_of(prepared))
@@ -59,7 +57,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = questions_of(plan)
     short = sorted({r.epochs for e in plan.entries for r in e.recipes if _leaves_open(r)})
-    notes = notes_of(plan)
+    notes = [*notes_of(plan), *([f"recipes: {bundled}"] if bundled else [])]
     if short:
         note = (
             f"{short[0]} do not tell whether training had ended, so nothing would be concluded; "
@@ -84,7 +82,6 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         "name": settings.name,
         "folder": str(settings.path),
         "images": prepared.data,
-        "cells_differ_in": differing,
         "arms": [_arm(entry) for entry in plan.entries],
         "seeds": plan.seeds,
         "runs": {"rates": chosen, "arms": final, "total": chosen + final},
@@ -95,13 +92,15 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     }
 
 
-def recipes_differ_in(plan: ComparisonPlan) -> list[str]:
-    """Values of the recipe that differ between cells, if they are several: a preset sets many."""
+def _bundled(plan: ComparisonPlan) -> str:
+    """Which values of the recipe differ between cells, if several do: a preset sets many."""
     arm = plan.entries[0].arm
     recipes = [entry.recipes[0].to_dict() for entry in plan.entries if entry.arm == arm]
     names = list(dict.fromkeys(name for recipe in recipes for name in recipe))
     differing = [n for n in names if any(r.get(n) != recipes[0].get(n) for r in recipes)]
-    return differing if len(differing) > 1 else []
+    if len(differing) < 2:
+        return ""
+    return f"cells differ in {', '.join(differing)}: their effects cannot be told apart"
 
 
 def _leaves_open(recipe: Recipe) -> bool:

@@ -4,6 +4,8 @@ import io
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import pytest
+
 from hybrid_swin.system.console import Console
 from search.launch import dry_run_comparison as dry_run
 from search.launch.comparison import check, notes_of, say_other_cells
@@ -13,7 +15,9 @@ from search.settings.comparison import ArmSettings, ComparisonSettings
 from search.settings.given import resolve_settings
 
 
-def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, fake):
+@pytest.fixture
+def rehearsed(monkeypatch, tmp_path, fake):
+    """What a rehearsal prints, and its answer for programs; no pilot is timed."""
     pace, idle = (
         Pace(0.1, 1e-3, 1e-10, 1.0, 5.0, 2),
         SimpleNamespace(slots=2, wait_until_ready=lambda timeout=0: True),
@@ -21,14 +25,21 @@ def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, 
     monkeypatch.setattr(hours, "start_workers", lambda *_: nullcontext(idle))
     monkeypatch.setattr(hours.PilotWorkers, "pace", lambda *_: pace)
 
-    def said(**given):
-        asked = fake.settings(folder=str(tmp_path), plugins=[str(write_plugin("pool"))], **given)
+    def rehearse(**given):
         text = io.StringIO()
-        dry_run.rehearse(asked, Console(file=text, width=1000))
-        return text.getvalue()
+        asked = fake.settings(folder=str(tmp_path), **given)
+        answer = dry_run.rehearse(asked, Console(file=text, width=1000))
+        return text.getvalue(), answer
 
-    assert "plug-in pool.py: no block uses its word `pool`; add it to the arms" in said()
-    assert "plug-in pool.py" not in said(arms=(ArmSettings(), ArmSettings(add="pool")))
+    return rehearse
+
+
+def test_a_plugin_that_no_arm_uses_is_said(rehearsed, write_plugin):
+    plugins = [str(write_plugin("pool"))]
+    text, _ = rehearsed(plugins=plugins)
+    assert "plug-in pool.py: no block uses its word `pool`; add it to the arms" in text
+    used, _ = rehearsed(plugins=plugins, arms=(ArmSettings(), ArmSettings(add="pool")))
+    assert "plug-in pool.py" not in used
 
 
 def test_the_cost_of_a_larger_test_image_is_said():
@@ -42,16 +53,13 @@ def test_the_cost_of_a_larger_test_image_is_said():
     assert note.startswith("recipe.test_image_size 16: ") and "4.00 x" in note
 
 
-def test_what_presets_set_besides_is_said(fake):
-    plan, _ = check(
-        fake.settings(
-            factors={"recipe.preset": ["quick", "small_images"]}, recipe={}, learning_rates=()
-        )
-    )
-    names = dry_run.recipes_differ_in(plan)
-    assert "learning_rate" in names and "epochs" in names
-    plan, _ = check(fake.settings(factors={"recipe.epochs": [8, 10]}))
-    assert dry_run.recipes_differ_in(plan) == []
+def test_what_presets_set_besides_is_said(rehearsed):
+    presets = {"recipe.preset": ["quick", "small_images"]}
+    text, answer = rehearsed(factors=presets, recipe={}, learning_rates=())
+    assert "recipes    cells differ in epochs, " in text and "learning_rate, weight_decay" in text
+    assert any(note.startswith("recipes: cells differ in epochs") for note in answer["notes"])
+    assert "these are the images of all 2 cells" in text
+    assert "cells differ in" not in rehearsed(factors={"recipe.epochs": [8, 10]})[0]
 
 
 def test_other_cells_and_what_of_them_is_left_out_are_said():

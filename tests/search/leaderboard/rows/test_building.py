@@ -228,7 +228,8 @@ def test_images_of_one_group_are_one_image(make_study):
     row, _ = build_row(study.folder, study.finalist("a", [1.0] * 3), *ACCURACY)
     runs = study.finalist("b", [1.0] * 3, validation_groups=9)
     grouped, _ = build_row(study.folder, runs, *ACCURACY)
-    assert (row.validation_images, grouped.validation_images) == (225, 9)
+    assert row.validation_images == grouped.validation_images == 225
+    assert (row.validation_items, grouped.validation_items) == (225, 9)
     assert grouped.validation_low < row.validation_low
 
 

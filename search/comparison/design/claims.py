@@ -43,6 +43,11 @@ def _check_change(claim: ClaimSettings, factors: Mapping[str, Sequence[Any]]) ->
         raise _unknown(claim, claim.factor, factors)
     first, *others = map(spell_level, factors[claim.factor])
     level = spell_level(claim.level)
+    if claim.level is None and level not in others:
+        raise InputError(
+            f"published: the claim on {claim.subject} gives no level; give the one that it is "
+            f"changed to: {', '.join(map(quote, others)) or 'none'}"
+        )
     if level not in others:
         raise InputError(
             f"published: level of factor {claim.factor!r} is {quote(level)}; a change is from its "

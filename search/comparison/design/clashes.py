@@ -62,11 +62,11 @@ def preset_clashes(
             if preset is None:
                 continue
             own = read_preset(preset)
-            first = [path for path in other.values if path.removeprefix(_RECIPE) in own]
-            for path in first:
-                said[f"{PRESET_PATH} {preset}: what {other.name} sets counts before it: {path}"] = (
-                    None
-                )
+            names = [p.removeprefix(_RECIPE) for p in other.values if p.startswith(_RECIPE)]
+            first = ", ".join(name for name in names if name in own)
+            if first:
+                text = f"{PRESET_PATH} {preset}: what {other.name} sets counts first: {first}"
+                said[text] = None
     yield from said
 
 

@@ -76,6 +76,11 @@ def effects_conclusions(comparison: Comparison) -> Iterator[str]:
             "Some trainings behind the effects of factors were still improving when they ended: "
             "part of these effects may be the length of training."
         )
+    if any(e.short for e in comparison.effects):
+        yield (
+            "Some trainings behind the effects of factors had too few epochs to tell whether they "
+            "were still improving: these effects are marked ?."
+        )
     if any(e.guessing for e in comparison.effects):
         yield (
             "Some networks behind the effects of factors are not shown to be better than a guess: "
@@ -106,7 +111,10 @@ def effects_table(comparison: Comparison) -> list[list[str]]:
                 f"{size} {interval_text(versus.low, versus.high, monitor)}".strip(),
                 p_text(versus.holm_p),
                 "" if same_cost else f"{effect.macs:+.0%}",
-                _MARKS[versus.verdict] + "^" * effect.improving + "~" * effect.guessing,
+                _MARKS[versus.verdict]
+                + "^" * effect.improving
+                + "?" * effect.short
+                + "~" * effect.guessing,
             ]
         )
     return rows

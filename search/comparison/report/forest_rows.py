@@ -85,7 +85,7 @@ def effect_rows(comparison: Comparison) -> list[ForestRow]:
             row.by_matching[effect.matching] = Bar(
                 effect.versus,
                 False,  # conclusions speak of all effects, and of what marks them
-                effect.improving or effect.guessing,
+                effect.improving or effect.short or effect.guessing,
                 _sizes(
                     claim
                     for claim in comparison.published

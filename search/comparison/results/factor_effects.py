@@ -43,6 +43,7 @@ class FactorEffect:
             of the effect may be the length of training.
         guessing: whether some networks of either side are not shown to be better than a guess.
         macs: by what share the first side costs more MACs than the second.
+        short: whether some trainings had too few epochs to tell whether they were improving.
         over: over which arms or cells it is, in words; empty if over all of them.
         pairs: what is compared with what, one cell and arm with another; in no file.
     """
@@ -54,6 +55,7 @@ class FactorEffect:
     improving: bool
     guessing: bool
     macs: float
+    short: bool = False
     over: str = ""
     pairs: tuple[tuple[Place, Place], ...] = ()
 
@@ -126,6 +128,7 @@ def _effect(asked: FactorQuestion, matching: str, sign: int, bounds: Bounds | No
         improving=any(arm.row and arm.row.undertrained for arm in trained),
         guessing=any(guesses),
         macs=first_macs / second_macs - 1,
+        short=any(arm.row and arm.row.undertrained is None for arm in trained),
         over=asked.over,
         pairs=tuple((_place(a), _place(b)) for a, b in zip(asked.first, asked.second, strict=True)),
     )

@@ -45,6 +45,7 @@ def test_differences_that_are_asked_are_taken(fake, entries, claim):
         ({"against": "bas"}, "unknown arm for published.against of '+mdta' 'bas'; did you mean"),
         ({"at": {"bas": 1}}, "did you mean 'base'?"),
         ({"at": {"epochs": 10}}, "not a factor of this comparison; did you mean 'recipe.epochs'?"),
+        ({"arm": "", "factor": "recipe.epochs"}, "gives no level; give the one that it is changed"),
         ({"arm": "", "factor": "epochs", "level": 20}, "did you mean 'recipe.epochs'?"),
         (
             {"arm": "", "factor": "recipe.epochs", "level": 10},

@@ -53,6 +53,6 @@ def test_a_single_value_counts_before_a_preset_and_a_note_says_so():
     arms = [ArmSettings(add="a", set={"recipe.flip": "none", "recipe.batch_size": 8})]
     check_clashes(factors, arms)
     assert list(preset_clashes(factors, arms)) == [
-        "recipe.preset quick: what factors.recipe.epochs sets counts before it: recipe.epochs",
-        "recipe.preset quick: what arm '+a' sets counts before it: recipe.batch_size",
+        "recipe.preset quick: what factors.recipe.epochs sets counts first: epochs",
+        "recipe.preset quick: what arm '+a' sets counts first: batch_size",
     ]

@@ -1,5 +1,7 @@
 """Effects of factors: averages over a factorial design, against sums made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,9 @@ def test_words_name_what_is_shown_and_count_the_rest(comparison):
     assert sentences[0].startswith("One change, over all cells: ")
     assert "weight_decay=0.2 instead of weight_decay=0.05" in sentences[0]
     assert len(effects_table(comparison)) == 1 + 14
+    short = replace(comparison, effects=tuple(replace(e, short=True) for e in comparison.effects))
+    assert any("too few epochs" in sentence for sentence in effects_conclusions(short))
+    assert all(row[-1].endswith("?") for row in effects_table(short)[1:])
 
 
 def test_a_missing_training_takes_its_questions_with_it(made, tmp_path):

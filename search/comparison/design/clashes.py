@@ -1,8 +1,8 @@
 """One value is set in one place: by one factor, or by an arm.
 
 Of two that set it, the later would win without a word, and what the other says of its cells would
-be false. A preset is no such place: a single value beside it counts before the preset's, wherever
-it stands, and a note says so.
+be false. A preset is not such a place: a single value beside it counts before the preset's,
+wherever it stands, and a note says so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def preset_clashes(
     factors: Mapping[str, Sequence[Any]], arms: Sequence[ArmSettings]
 ) -> Iterator[str]:
     """Which values of presets give way to a factor's or an arm's, a sentence each."""
-    said: dict[str, None] = {}
+    notes: dict[str, None] = {}
     for pair in _beside(factors, arms):
         for one, other in (pair, pair[::-1]):
             preset = one.values.get(PRESET_PATH)
@@ -66,8 +66,8 @@ def preset_clashes(
             first = ", ".join(name for name in names if name in own)
             if first:
                 text = f"{PRESET_PATH} {preset}: what {other.name} sets counts first: {first}"
-                said[text] = None
-    yield from said
+                notes[text] = None
+    yield from notes
 
 
 def _levels(factors: Mapping[str, Sequence[Any]]) -> Iterator[_Place]:

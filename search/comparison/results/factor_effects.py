@@ -67,10 +67,10 @@ class FactorEffect:
     @property
     def name(self) -> str:
         """The question in a few words."""
-        return f"{self._asked} (over {self.over})" if self.over else self._asked
+        return f"{self._words} (over {self.over})" if self.over else self._words
 
     @property
-    def _asked(self) -> str:
+    def _words(self) -> str:
         first = self.changes[0]
         if self.question == "alone":
             return f"{first.text} instead of {first.undone}"
@@ -99,38 +99,41 @@ def factor_effects(
     effects: list[FactorEffect] = []
     for matching in dict.fromkeys(arm.entry.matching for arm in arms):
         mine = [arm for arm in arms if arm.entry.matching == matching]
-        for asked in factor_questions(mine, factors):
-            effects.append(_effect(asked, matching, sign, bounds))
+        for question in factor_questions(mine, factors):
+            effects.append(_effect(question, matching, sign, bounds))
     names = [(f"{index}", effect.versus) for index, effect in enumerate(effects)]
     adjusted, _ = adjust(names, level)
     return tuple(replace(e, versus=versus) for e, versus in zip(effects, adjusted, strict=True))
 
 
-def _effect(asked: FactorQuestion, matching: str, sign: int, bounds: Bounds | None) -> FactorEffect:
+def _effect(
+    question: FactorQuestion, matching: str, sign: int, bounds: Bounds | None
+) -> FactorEffect:
     """The answer to a question, not yet adjusted for the others."""
-    trained = (*asked.first, *asked.second)
+    first, second = question.first, question.second
+    trained = (*first, *second)
     guesses = [arm.chance is not None and not arm.chance.beaten for arm in trained]
-    sides = _average(asked.first), _average(asked.second)
+    sides = _average(first), _average(second)
     versus = Versus("", "")
     # what networks that all guess differ by says nothing
     if sides[0] is not None and sides[1] is not None and not all(guesses):
         versus = difference_of(sides[0], sides[1], "", sign, bounds)
-        if asked.question == "interaction":
+        if question.question == "interaction":
             versus = _doubled(versus)
     first_macs, second_macs = (
-        fmean(arm.entry.cost.macs for arm in side) for side in (asked.first, asked.second)
+        fmean(arm.entry.cost.macs for arm in side) for side in (first, second)
     )
     return FactorEffect(
-        asked.question,
+        question.question,
         matching,
-        asked.changes,
+        question.changes,
         versus,
         improving=any(arm.row and arm.row.undertrained for arm in trained),
         guessing=any(guesses),
         macs=first_macs / second_macs - 1,
         short=any(arm.row and arm.row.undertrained is None for arm in trained),
-        over=asked.over,
-        pairs=tuple((_place(a), _place(b)) for a, b in zip(asked.first, asked.second, strict=True)),
+        over=question.over,
+        pairs=tuple((_place(a), _place(b)) for a, b in zip(first, second, strict=True)),
     )
 
 

@@ -111,13 +111,13 @@ class _Design:
 
     def _alone(self, f: int, change: Change) -> Iterator[FactorQuestion]:
         places = list(self._places({f}))
-        asked = [p for p in places if self._differ({**p, f: change.after}, {**p, f: change.before})]
-        if asked:
+        here = [p for p in places if self._differ({**p, f: change.after}, {**p, f: change.before})]
+        if here:
             after, before = (
-                tuple(self._at({**place, f: level}) for place in asked)
+                tuple(self._at({**place, f: level}) for place in here)
                 for level in (change.after, change.before)
             )
-            yield FactorQuestion("alone", (change,), after, before, self._over(asked, places))
+            yield FactorQuestion("alone", (change,), after, before, self._over(here, places))
 
     def _together(self, f: int, one: Change, g: int, other: Change) -> Iterator[FactorQuestion]:
         both, only_one, only_other, neither = (
@@ -127,8 +127,8 @@ class _Design:
         )
         places = list(self._places({f, g}))
 
-        def side(asked: Sequence[_Fixed], *levels: _Fixed) -> tuple[TrainedArm, ...]:
-            return tuple(self._at({**place, **fixed}) for fixed in levels for place in asked)
+        def side(here: Sequence[_Fixed], *levels: _Fixed) -> tuple[TrainedArm, ...]:
+            return tuple(self._at({**place, **fixed}) for fixed in levels for place in here)
 
         def where(*pairs: tuple[_Fixed, _Fixed]) -> list[_Fixed]:
             return [
@@ -160,13 +160,13 @@ class _Design:
         """Whether two places are trained differently."""
         return self._at(one).entry.candidates != self._at(other).entry.candidates
 
-    def _over(self, asked: Sequence[_Fixed], places: Sequence[_Fixed]) -> str:
+    def _over(self, here: Sequence[_Fixed], places: Sequence[_Fixed]) -> str:
         """Which places a question is about: some arms, or some cells."""
-        if len(asked) == len(places):
+        if len(here) == len(places):
             return ""
         arms = len(self.levels) - 1
-        kept = list(dict.fromkeys(place[arms] for place in asked if arms in place))
-        if kept and len(asked) * len(self.levels[arms]) == len(places) * len(kept):
+        kept = list(dict.fromkeys(place[arms] for place in here if arms in place))
+        if kept and len(here) * len(self.levels[arms]) == len(places) * len(kept):
             out = [label for label in self.levels[arms] if label not in kept]
             return few(kept) if len(kept) <= len(out) else f"all arms but {few(out)}"
-        return f"{len(asked)} of {len(places)} cells"
+        return f"{len(here)} of {len(places)} cells"

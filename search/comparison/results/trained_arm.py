@@ -57,12 +57,12 @@ class TrainedArm:
         objective = plan.settings.objective
         trials = [plan.selections(entry, number) for number in range(len(entry.recipes))]
         selection_keys = [spec.key for specs in trials for spec in specs]
-        results = _ended(selection_keys, known)
+        results = _results(selection_keys, known)
         rates = tuple(plan.choose(entry, results, seed) for seed in range(plan.seeds))
         finals = [
             plan.final(entry, rate, seed).key for seed, rate in enumerate(rates) if rate is not None
         ]
-        results |= _ended(finals, known)
+        results |= _results(finals, known)
         runs = tuple((known[key][0], results[key]) for key in finals if key in results)
         row, evidence = None, RowEvidence({}, None)
         if runs:
@@ -96,12 +96,12 @@ class TrainedArm:
         return tuple(None if n is None else recipes[n].learning_rate for n in self.rates)
 
 
-def _ended(
+def _results(
     keys: Iterable[str], known: Mapping[str, tuple[RunSpec, RunResult | None]]
 ) -> dict[str, RunResult]:
     """Results of those runs that have one."""
-    found = {key: known[key][1] for key in keys if key in known}
-    return {key: result for key, result in found.items() if result is not None}
+    runs = {key: known[key][1] for key in keys if key in known}
+    return {key: result for key, result in runs.items() if result is not None}
 
 
 def result_of(arm: TrainedArm, plan: ComparisonPlan) -> ArmResult:

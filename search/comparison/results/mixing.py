@@ -36,14 +36,14 @@ def not_about_mixing(comparison: Comparison) -> Iterator[str]:
 def _questions(comparison: Comparison) -> Iterator[tuple[ArmResult, str, bool]]:
     """What should be ahead, of which arm that mixes no places, and whether that is shown.
 
-    Asked of the baseline, and of arms of which a difference is published.
+    Asked of what others stand against, usually the baseline, and of arms of published differences.
     """
     places = {(r.cell, r.matching, r.arm): r for r in comparison.results}
     published = {judged.claim.arm for judged in comparison.published}
     for result in comparison.results:
         versus = result.versus
-        base = places.get((result.cell, result.matching, comparison.baseline))
-        if base and versus and versus.against == base.arm and _mixes(base) and not _mixes(result):
+        base = places.get((result.cell, result.matching, result.against))
+        if base and versus and _mixes(base) and not _mixes(result):
             yield from _answered(comparison, base, result, versus, result.arm, "worse")
         if result.arm not in published or not _mixes(result):
             continue

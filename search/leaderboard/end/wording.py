@@ -123,8 +123,9 @@ def found_text(detectable: Sequence[float], monitor: str) -> str:
     span = ends[0] if ends[0] == ends[1] else " to ".join(ends)
     middle = (count - 1) // 2  # at least half of all are found up to here
     details = []
-    if ends[0] != ends[1] and middle < len(within):
-        details.append(f"half of {count} up to {points(within[middle], monitor, sign=False)}")
+    half = points(within[middle], monitor, sign=False) if middle < len(within) else ends[0]
+    if half not in ends:
+        details.append(f"half of {count} up to {half}")
     if lost:
         details.append(f"in {lost} of {count} none, however large")
     return f"{span}{unit(monitor)}" + (f" ({'; '.join(details)})" if details else "")

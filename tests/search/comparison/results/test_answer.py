@@ -103,12 +103,12 @@ def test_images_with_groups_are_counted_by_groups(fake, said):
 
 def test_what_could_have_been_found_is_what_the_conclusions_say(fake):
     tie = {"holm_p": 0.6}
-    detectable = (0.086, 0.102, 1.0)
+    detectable = (0.086, 0.102, 0.2, 1.0)
     arms = [fake.arm(f"+a{d}", fake.versus(0.0, detectable=d, **tie)) for d in detectable]
     controls = [fake.versus(0.0, detectable=0.4, against="+a1.0", cause="size", **tie)]
     arms[0] = dataclasses.replace(arms[0], controls=tuple(controls))
     made = fake.comparison(fake.arm("base"), *arms)
-    size = "a true difference of 8.6 to 10.2 points (half of 3 up to 10.2; in 1 of 3 none, "
+    size = "a true difference of 8.6 to 20.0 points (half of 4 up to 10.2; in 1 of 4 none, "
     size += "however large)"
     assert f"5 seeds would have found {size}, four times in five" in answer(made)
     (sentence,) = [s for s in conclusions(made) if "four times in five" in s]

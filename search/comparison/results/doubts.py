@@ -82,10 +82,17 @@ def left_out(comparison: Comparison, brief: bool = False) -> Iterator[str]:
             f"{r.chance_of} {score_text(r.chance, r.chance_of)}{'%' * is_share(r.chance_of)}"
             for r in at_chance
         }
+        places = {(r.cell, r.matching, r.arm) for r in at_chance}
+        pairs = ((r.cell, r.matching, v.against) for r in at_chance for v in _differences([r]))
+        kept_out = any(pair in places for pair in pairs)
         yield (
             "Not shown to be better on test than a guess without looking "
-            f"({listed(sorted(scores))}): {_names(at_chance, comparison, brief)}. What two such "
-            "arms differ by says nothing, so it is left out."
+            f"({listed(sorted(scores))}): {_names(at_chance, comparison, brief)}. "
+            + (
+                "What two such arms differ by says nothing, so it is left out."
+                if kept_out
+                else "Differences to arms that are better than a guess are not left out."
+            )
         )
 
 
@@ -185,12 +192,18 @@ def _names(
     """Arms with their places, the first few; in full all, or how many if they are many."""
     if brief:
         names = arms_at(results, comparison)
-        return ", ".join(names[:NAMED]) + more(names)
+        return _apart(names[:NAMED]) + more(names)
     if len(results) > _FEW:
         return f"{len(results)} of {len(comparison.results)} lines of the table, marked there"
     places = [place(result, comparison) for result in results]
     about = [f" ({detail})" for detail in details] or [""] * len(results)
-    return listed(name + text for name, text in zip(places, about, strict=True))
+    return _apart([name + text for name, text in zip(places, about, strict=True)])
+
+
+def _apart(names: Iterable[str]) -> str:
+    """Each once, with commas; with semicolons where places have commas of their own."""
+    each = list(dict.fromkeys(names))
+    return ("; " if any(", " in name for name in each) else ", ").join(each)
 
 
 def _shared_lines(comparison: Comparison) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, quote
+from hybrid_swin.errors.plain_text import visible
 from search.settings.comparison import ComparisonSettings
 from search.settings.names import check_label
 
@@ -108,6 +109,11 @@ def _check_levels(name: str, levels: object) -> None:
     seen: dict[str, Any] = {}
     for level in levels:
         spelt = spell_level(level)
+        if visible(spelt) != spelt:
+            raise InputError(
+                f"factors.{name}: the level {quote(level)} holds line breaks or control characters;"
+                " give it a label: {label: ..., PATH: VALUE}"
+            )
         if spelt in seen:
             raise InputError(
                 f"factors.{name}: the levels {quote(seen[spelt])} and {quote(level)} are both "

@@ -211,6 +211,13 @@ def test_more_seeds_keep_the_plan_and_other_settings_do_not(fake, tmp_path, monk
         (lambda told: told["entries"][1].update(candidates=[1, 2]), "where a text belongs"),
         (lambda told: told["entries"][1].update(cost=7), "is damaged"),
         (lambda told: told["entries"][1].update(matching="weight"), "matching 'weight'"),
+        (
+            lambda told: [
+                entry["cell"].update(levels={"x": level})
+                for entry, level in zip(told["entries"], (1, "1", 2), strict=True)
+            ],
+            "two cells are both called 'x=1'",
+        ),
         (lambda told: told.update(entries=[]), "no entries"),
         (lambda told: told.update(entries=None), "is damaged"),
         (lambda told: told.update(settings=None), "holds no settings"),

@@ -25,6 +25,7 @@ def test_every_combination_comes_once_in_order():
         ({"recipe.epochs": [12, "12"]}, "levels 12 and '12' are both shown as '12'"),
         ({"recipe.test_image_size": [None, "None"]}, "both shown as 'None'"),
         ({"x": [{"recipe.a": 1}, {"data.a": 1}]}, "both shown as '{a=1}'"),
+        ({"data.options.path": ["a\nb", "c"]}, "holds line breaks or control characters"),
         ({"x": [{"label": "", "p": 1}]}, "label of a level must be text; got ''"),
         ({"x": [{"label": [1], "p": 1}]}, r"label of a level must be text; got \[1\]"),
         ({"": [1, 2]}, "'' cannot be a factor's name"),

@@ -237,10 +237,10 @@ def _check_distinct(entries: Sequence[PlannedArm]) -> None:
     for entry in entries:
         arm = entry.matching, entry.arm, entry.candidates
         cells.setdefault(entry.cell.name, []).append(arm)
-    names = list(cells)
-    for index, name in enumerate(names):
-        twin = next((other for other in names[:index] if cells[other] == cells[name]), None)
-        if twin is not None:
+    first: dict[tuple[tuple[str, str, tuple[str, ...]], ...], str] = {}
+    for name, made in cells.items():
+        twin = first.setdefault(tuple(made), name)
+        if twin != name:
             raise InputError(
                 f"factors: {twin} and {name} are the same networks, recipes and data in every arm; "
                 "leave one of them out"

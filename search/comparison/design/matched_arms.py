@@ -58,6 +58,11 @@ class PlannedArm:
     candidates: tuple[str, ...]
 
 
+def is_counterpart(entry: PlannedArm) -> bool:
+    """Whether an arm is the baseline made as costly as another one."""
+    return entry.matching == "control" and entry.arm.startswith(COUNTERPART.format(""))
+
+
 Built = Mapping[str, tuple[Variant, Recipe]]
 
 

@@ -12,20 +12,24 @@ asked of factors f (from level a to b) and g (from level c to d):
 A change may leave a network as it is: how branches are fused is nothing to the baseline, which adds
 none. What is the same at both levels differs by 0 whatever the change brings, so it is left out:
 the averages are over the places (levels of the factors that are not named) where each change makes
-another network, recipe or start. An interaction is asked where each does so at both levels of the
-other, `instead` where each does so at the first.
+another network, recipe or start. A counterpart (`match.by: control`) that only follows the cost of
+its arm is not another network either. An interaction is asked where each change does so at both
+levels of the other, `instead` where each does so at the first.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal
 
 from hybrid_swin.errors import few
 from search.comparison.design.factors import ARM, short_names, spell_level
+from search.comparison.design.matched_arms import PlannedArm, is_counterpart
 from search.comparison.results.trained_arm import TrainedArm
 
 Question = Literal["alone", "interaction", "instead"]
+_RATIO = re.compile(r"(?<=pointwise)\([^)]*\)")  # of hidden units: the cost
 _Levels = tuple[str, ...]  # of each factor, the arm last
 _Fixed = Mapping[int, str]  # number of a factor: its level
 
@@ -158,7 +162,7 @@ class _Design:
 
     def _differ(self, one: _Fixed, other: _Fixed) -> bool:
         """Whether two places are trained differently."""
-        return self._at(one).entry.candidates != self._at(other).entry.candidates
+        return _identity(self._at(one).entry) != _identity(self._at(other).entry)
 
     def _over(self, here: Sequence[_Fixed], places: Sequence[_Fixed]) -> str:
         """Which places a question is about: some arms, or some cells."""
@@ -169,4 +173,14 @@ class _Design:
         if kept and len(here) * len(self.levels[arms]) == len(places) * len(kept):
             out = [label for label in self.levels[arms] if label not in kept]
             return few(kept) if len(kept) <= len(out) else f"all arms but {few(out)}"
-        return f"{len(here)} of {len(places)} cells"
+        return f"{len(here)} of {len(places)} arms in all cells"
+
+
+def _identity(entry: PlannedArm) -> object:
+    """What is trained; of a counterpart whatever its branch costs."""
+    if not is_counterpart(entry):
+        return entry.candidates
+    stages = tuple(_RATIO.sub("", " ".join(stage.blocks)) for stage in entry.variant.stages)
+    plain = entry.variant.to_dict() | {"stages": None}
+    shapes = [replace(stage, blocks=("pointwise",)) for stage in entry.variant.stages]
+    return stages, plain, shapes, entry.recipes

@@ -269,15 +269,14 @@ def _walk(folder: Path) -> Iterator[_Inside]:
 
 def _look_into(folder: Path) -> _Inside:
     inside = _Inside([], [], [])
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = folder / entry.name
+    for path in sorted(folder.iterdir()):
         try:
             mode = os.stat(path).st_mode
         except OSError:  # a link to nothing, or in a circle: told where it should be an image
             mode = stat.S_IFREG
-        if entry.name.startswith("."):
+        if path.name.startswith("."):
             inside.ignored.append((path, "hidden"))
-        elif entry.name.casefold() in _SYSTEM:
+        elif path.name.casefold() in _SYSTEM:
             inside.ignored.append((path, "made by an operating system"))
         elif stat.S_ISDIR(mode):
             inside.folders.append(path)

@@ -205,8 +205,8 @@ def _about(images: int) -> str:
 def _roughly(judged: JudgedClaim) -> str:
     """Seeds that would do, from the least to the most that the doubt of the spread allows."""
     low, high = judged.seeds_needed_low, judged.seeds_needed_high
-    ends = f"{low:,} to {f'{high:,}' if high else f'more than {MOST:,}'}" if low else ""
-    return f"roughly {counted(judged.seeds_needed or 0, 'seed')}{f' ({ends})' * bool(ends)}"
+    ends = f" [{low:,}, {f'{high:,}' if high else f'more than {MOST:,}'}]" if low else ""
+    return f"roughly {judged.seeds_needed:,}{ends} seeds"
 
 
 def _items(judged: JudgedClaim) -> str:

@@ -50,12 +50,12 @@ def comparison(fake, tmp_path):
         (judged(verdict="contradicted", direction="other"), "the direction is the other one"),
         (
             judged(verdict="underpowered", **NEEDED),
-            "the interval holds 0 and the published difference; roughly 12 seeds (6 to 60) would "
+            "the interval holds 0 and the published difference; roughly 12 [6, 60] seeds would "
             "show it four times in five",
         ),
         (
             judged(verdict="underpowered", **{**NEEDED, "seeds_needed_high": None}),
-            "; roughly 12 seeds (6 to more than 1,000) would show it",
+            "; roughly 12 [6, more than 1,000] seeds would show it",
         ),
         (
             judged(verdict="underpowered", seeds=2),
@@ -63,7 +63,7 @@ def comparison(fake, tmp_path):
         ),
         (
             judged(verdict="underpowered", **{**NEEDED, "seeds_needed": 4}),
-            "roughly 4 seeds (6 to 60) would show it four times in five, and there are 5: this may",
+            "roughly 4 [6, 60] seeds would show it four times in five, and there are 5: this may",
         ),
         (
             judged(verdict="underpowered", images_needed=1400),
@@ -81,7 +81,7 @@ def comparison(fake, tmp_path):
         ),
         (
             judged(EQUAL, verdict="underpowered", **NEEDED),
-            "the interval reaches over the margin of 0.5 points; roughly 12 seeds",
+            "the interval reaches over the margin of 0.5 points; roughly 12 [6, 60] seeds",
         ),
         (judged(ORDER, verdict="underpowered"), "no size was published"),
         (judged(why="+a has lost a seed"), "): no verdict, since +a has lost a seed."),

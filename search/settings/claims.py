@@ -22,8 +22,8 @@ class ClaimSettings:
     Args:
         source: paper and table, such as "Swin, Table 4".
         arm: label of an arm; or instead of it:
-        factor: a factor, from its first level to ``level``, averaged over all arms and the other
-            factors (the effects of `comparison.md`).
+        factor: a factor, from its first level to ``level``, averaged over the arms that it changes
+            and the other factors (the effects of `comparison.md`).
         level: the level that the factor is changed to.
         against: label of the arm that it is compared with: what it stands against in the table, or
             one of its controls; the former if left out.

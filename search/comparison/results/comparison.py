@@ -6,25 +6,22 @@ each arm that others are compared with.
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.system.files import DamagedFileError, json_ready
 from hybrid_swin.training.metric_facts import bounds_of
-from search.comparison.design.plan import ComparisonPlan, is_primary
+from search.comparison.design.plan import ComparisonPlan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.claims import JudgedClaim, claim_cells, judge_claims
-from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
+from search.comparison.results.differences import Survival, Versus, survives
 from search.comparison.results.factor_effects import FactorEffect, factor_effects
+from search.comparison.results.paired_arms import compare_arms, mixtures
 from search.comparison.results.trained_arm import (
     TrainedArm,
-    images_of,
     length_of_training,
-    result_of,
 )
 from search.leaderboard.board import MEASURED
 from search.leaderboard.end.shared_cautions import cut_short
@@ -124,7 +121,7 @@ class Comparison:
         lost_looks: list[str] = []
         looked = seeds_looked_at(read_looks(folder, lost_looks), plan.seeds)
         level = level_at(planned, looked)
-        results, family = _compared(built, plan, level)
+        results, family = compare_arms(built, plan, level)
         ours = {candidate for entry in plan.entries for candidate in entry.candidates}
         chosen, final = plan.trainings()
         settings = plan.settings
@@ -148,7 +145,7 @@ class Comparison:
             family=family,
             orphans=sum(r is not None and s.candidate_id not in ours for s, r in runs.values()),
             pending=chosen + final - len({k for arm in built for k in arm.finished_keys}),
-            mixed=_mixed(built),
+            mixed=mixtures(built),
             results=tuple(results),
             effects=tuple(effect for effect in effects if effect.answered),
             cut=tuple(cut_short(folder)),
@@ -295,45 +292,3 @@ def _difference(result: ArmResult | None, cause: str) -> Versus | None:
     """An arm's difference to the control for a cause; to the baseline if that is empty."""
     sides = (result.versus, *result.controls) if result else ()
     return next((v for v in sides if v is not None and v.cause == cause), None)
-
-
-def _compared(
-    arms: Sequence[TrainedArm], plan: ComparisonPlan, level: float
-) -> tuple[list[ArmResult], int]:
-    """All arms with their differences, adjusted together."""
-    settings = plan.settings
-    sign = 1 if settings.objective.mode == "max" else -1
-    bounds = bounds_of(settings.objective.monitor)
-    places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
-    questions: list[list[tuple[str, Versus]]] = []  # of each arm
-    for arm in arms:
-        entry, mine = arm.entry, list[tuple[str, Versus]]()
-        wanted = [("", entry.against)] if entry.against else []
-        for cause, label in (*wanted, *entry.controls.items()):
-            other = places[entry.cell.name, entry.matching, label]
-            versus = difference_of(arm.side, other.side, cause, sign, bounds, images_of(arm, plan))
-            versus = replace(versus, primary=is_primary(settings, entry, versus.against))
-            mine.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
-        questions.append(mine)
-    adjusted, family = adjust([one for mine in questions for one in mine], level, settings.margin)
-    answers = iter(adjusted)
-    results = []
-    for arm, mine in zip(arms, questions, strict=True):
-        differences = list(islice(answers, len(mine)))
-        versus_reference = next((versus for versus in differences if not versus.cause), None)
-        controls = tuple(versus for versus in differences if versus.cause)
-        results.append(replace(result_of(arm, plan), versus=versus_reference, controls=controls))
-    return results, family
-
-
-def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
-    """What should be one over all runs of a cell and is not."""
-    mixtures = []
-    for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
-        seen: dict[str, set[str]] = {}
-        for arm in arms:
-            place = "" if name == "code_hash" else arm.entry.cell.name
-            seen.setdefault(place, set()).update(getattr(r, name) for _, r in arm.runs)
-        if any(len(hashes) > 1 for hashes in seen.values()):
-            mixtures.append(what)
-    return tuple(mixtures)

@@ -17,7 +17,7 @@ _END = r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)"
 # Python's own also reads 1_1, 07 and +7, which YAML reads otherwise or not at all.
 _NUMBERS = {
     int: re.compile(r"-?(0|[1-9][0-9]*)"),
-    float: re.compile(r"-?(0|[1-9][0-9]*)?(\.[0-9]*)?(e[-+]?[0-9]+)?", re.IGNORECASE),
+    float: re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE),
 }
 _RANGE = re.compile(f"{_END}-{_END}")  # 0.08-1, 1e-05-1
 
@@ -77,7 +77,7 @@ class Option:
             return float(both[1]), float(both[2])
         for number, form in _NUMBERS.items():
             if form.fullmatch(text):
-                with suppress(ValueError):  # of "." and "e5"
+                with suppress(ValueError):  # of thousands of digits, which float takes for infinite
                     return number(text)
         return text
 

@@ -19,10 +19,7 @@ from search.comparison.results.claims import JudgedClaim, claim_cells, judge_cla
 from search.comparison.results.differences import Survival, Versus, survives
 from search.comparison.results.factor_effects import FactorEffect, factor_effects
 from search.comparison.results.paired_arms import compare_arms, mixtures
-from search.comparison.results.trained_arm import (
-    TrainedArm,
-    length_of_training,
-)
+from search.comparison.results.trained_arm import TrainedArm, length_of_training
 from search.leaderboard.board import MEASURED
 from search.leaderboard.end.shared_cautions import cut_short
 from search.leaderboard.row_table import RowTable

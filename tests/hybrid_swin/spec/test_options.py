@@ -89,6 +89,8 @@ def test_a_value_that_does_not_fit_is_refused_with_what_is_allowed(option, value
         (NUMBER, "1_0.5", "1_0.5"),
         (NUMBER, "inf", "inf"),
         (NUMBER, ".", "."),
+        (NUMBER, "e5", "e5"),
+        (COUNT, "1" * 5000, float("inf")),  # which is refused
     ],
 )
 def test_a_words_text_is_read_for_the_option(option, text, value):

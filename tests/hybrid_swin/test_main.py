@@ -160,7 +160,8 @@ def test_a_reading_that_cannot_be_recorded_is_not_done(trained, ledger, capsys):
 def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path, ledger):
     for name in ("out.csv", "out.npz"):
         assert main(["predict", str(trained), "--output", str(tmp_path / name)]) == 0
-    arrays = np.load(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as file:
+        arrays = dict(file)
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == arrays["ids"].tolist()
@@ -203,7 +204,8 @@ def test_an_exported_network_answers_to_raw_pixels_as_predict_does(trained, tmp_
     printed = capsys.readouterr().out
     assert f"{path} (onnx)" in printed and "ONNX Runtime at batches of 3 and 1" in printed
     assert main(["predict", str(trained), "--output", str(tmp_path / "out.npz")]) == 0
-    predicted = np.load(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as file:
+        predicted = dict(file)
     digits = DigitsSource().load((8, 8), 1, None)
     index = [digits.ids.index(name) for name in predicted["ids"]]
     pixels = digits.images[index].transpose(0, 3, 1, 2).astype(np.float32)
@@ -374,7 +376,8 @@ class Drawing(LightningDataModule):
     if generator == "None":
         assert main(["validate", str(run), "--trust"]) == 0
         assert main(asked) == 0
-        assert len(np.load(output)["labels"]) == 30
+        with np.load(output) as file:
+            assert len(file["labels"]) == 30
         return
     for command in (["validate", str(run), "--trust"], ["test", str(run), "--trust"], asked):
         capsys.readouterr()

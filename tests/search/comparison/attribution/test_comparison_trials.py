@@ -72,8 +72,11 @@ def test_a_matching_that_is_not_there_is_refused(made):
 
 def correctness_of(made, arm):
     keys = [spec.key for spec in finals(made, arm, "macs")]
-    files = [np.load(made.folder / key / "predictions.npz") for key in keys]
-    return np.stack([file["logits"].argmax(axis=1) == file["labels"] for file in files]) * 1.0
+    right = []
+    for key in keys:
+        with np.load(made.folder / key / "predictions.npz") as file:
+            right.append(file["logits"].argmax(axis=1) == file["labels"])
+    return np.stack(right) * 1.0
 
 
 def test_effects_of_arms_are_contrasts_of_what_they_got_right_on_test(made):

@@ -53,8 +53,8 @@ def matrix(made, decay, ratio, arm):
     )
     rows = []
     for spec in made.finals(entry):
-        kept = np.load(made.folder / spec.key / "predictions.npz")
-        rows.append(kept["logits"].argmax(1) == kept["labels"])
+        with np.load(made.folder / spec.key / "predictions.npz") as kept:
+            rows.append(kept["logits"].argmax(1) == kept["labels"])
     return np.array(rows, dtype=float)
 
 

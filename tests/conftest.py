@@ -1,5 +1,6 @@
 import copy
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -130,9 +131,19 @@ def pytest_configure():
 
     A shell lets background jobs ignore it, and children would inherit that. And no test cuts the
     power: none waits until what it writes has reached the disk. And only tests of W&B start its
-    mirror, which costs as much as a study: they set the mode themselves.
+    mirror, which costs as much as a study: they set the mode themselves. And what one process has
+    compiled no other compiles again, of hundreds.
     """
     os.environ["WANDB_MODE"] = "disabled"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.fsync = lambda descriptor: None
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """What lives as long as all tests is not looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hybrid_swin.errors import InputError, did_you_mean, quote, unknown
 from hybrid_swin.system.files import shortened
@@ -114,9 +114,10 @@ def check_arguments(function: Callable[..., Any], **given: Any) -> None:
 
 def dataclass_in(hint: Any) -> type | None:
     """The dataclass that a setting consists of, also one that may be left out; else None."""
-    for inner in (hint, *(get_args(hint) if _is_union(hint) else ())):
-        if isinstance(inner, type) and is_dataclass(inner):
-            return inner
+    for inner in (hint, *(_kind(hint).inner if _kind(hint).is_union else ())):
+        if _kind(inner).is_dataclass:
+            found: type = inner
+            return found
     return None
 
 
@@ -126,39 +127,79 @@ def hints_of(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
+class _Field(NamedTuple):
+    """What is to be known of a dataclass's field."""
+
+    name: str
+    hint: Any
+    is_needed: bool
+    is_clearable: bool
+
+
+class _Kind(NamedTuple):
+    """A hint taken apart."""
+
+    origin: Any
+    inner: tuple[Any, ...]
+    is_union: bool
+    is_dataclass: bool
+
+
+# Both are asked for every value of ten thousand runs.
+@cache
+def _fields_of(cls: Any) -> tuple[_Field, ...]:
+    hints, clearable = hints_of(cls), getattr(cls, "clearable", ())
+    return tuple(
+        _Field(
+            field.name,
+            hints[field.name],
+            field.default is MISSING and field.default_factory is MISSING,
+            field.default == "" and field.name in clearable,
+        )
+        for field in fields(cls)
+    )
+
+
+@cache
+def _kind(hint: Any) -> _Kind:
+    origin = get_origin(hint)
+    of_fields = isinstance(hint, type) and is_dataclass(hint)
+    return _Kind(origin, get_args(hint), origin in (Union, types.UnionType), of_fields)
+
+
 def _build(cls: type[Record], data: Mapping[str, Any], path: str, rules: _Rules) -> Record:
     data = getattr(cls, "spelled_out", lambda given: given)(data)
-    hints = hints_of(cls)  # type: ignore[arg-type]  # classes are hashable
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # a dataclass
-    for key in data if rules.settings else ():
-        if key not in names:
-            raise unknown(f"setting of {path[:-1]}" if path else "setting", key, names)
+    of_class = _fields_of(cls)  # type: ignore[arg-type]  # classes are hashable
+    if rules.settings:
+        names = [field.name for field in of_class]
+        for key in data:
+            if key not in names:
+                raise unknown(f"setting of {path[:-1]}" if path else "setting", key, names)
     values: dict[str, Any] = {}
-    for field in fields(cls):  # type: ignore[arg-type]  # a dataclass
-        name = field.name
-        if data.get(name) == "" == field.default and name in getattr(cls, "clearable", ()):
+    for name, hint, is_needed, is_clearable in of_class:
+        if is_clearable and data.get(name) == "":
             values[name] = ""
         elif name in data:
-            values[name] = _checked(hints[name], data[name], f"{path}{name}", rules)
-        elif field.default is MISSING and field.default_factory is MISSING:
+            values[name] = _checked(hint, data[name], f"{path}{name}", rules)
+        elif is_needed:
             raise SchemaError(f"{path}{name} is missing")
     return cls(**values)
 
 
 def _checked(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
     """The value as the hint has it."""
-    origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return _plain(value, path, 0)
+    origin, inner, is_union, of_fields = _kind(hint)
     if value is None and rules.settings and type(None) not in inner:
         raise SchemaError(f"{path} is empty; give a value, or leave it out for its default")
-    if _is_union(hint):
+    if is_union:
         return _one_of(hint, value, path, rules)
     if origin is Literal:
         if not isinstance(value, str | int | bool) or value not in inner:
             raise _wrong(path, value, hint)
         return value
-    if isinstance(hint, type) and is_dataclass(hint):
+    if of_fields:
         if not isinstance(value, Mapping):
             raise _wrong(path, value, hint)
         return _build(hint, value, f"{path}.", rules)
@@ -174,17 +215,14 @@ def _checked(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
     return _scalar(hint, value, path, rules)
 
 
-def _is_union(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType)
-
-
 def _one_of(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
-    if value is None and type(None) in get_args(hint):
+    choices = _kind(hint).inner
+    if value is None and type(None) in choices:
         return None
-    if value == "" and rules.texts and str in get_args(hint):
+    if value == "" and rules.texts and str in choices:
         raise _empty(path)
     within: SchemaError | None = None  # what is wrong in a list or mapping, rather than with it
-    for inner in get_args(hint):
+    for inner in choices:
         try:
             return _checked(inner, value, path, rules)
         except SchemaError as error:
@@ -196,7 +234,7 @@ def _one_of(hint: Any, value: Any, path: str, rules: _Rules) -> Any:
 def _mapping(hint: Any, value: Any, path: str, rules: _Rules) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise _wrong(path, value, hint)
-    inner = get_args(hint)[1]
+    inner = _kind(hint).inner[1]
     if inner is float:  # metrics of ten thousand runs: no call for each number
         return {
             key: item
@@ -257,21 +295,23 @@ def _empty(path: str) -> SchemaError:
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:
-    if _is_union(hint):
-        return tuple(choice for inner in get_args(hint) for choice in _choices(inner))
-    return get_args(hint) if get_origin(hint) is Literal else ()
+    kind = _kind(hint)
+    if kind.is_union:
+        return tuple(choice for inner in kind.inner for choice in _choices(inner))
+    return kind.inner if kind.origin is Literal else ()
 
 
 def _in_words(hint: Any) -> str:
     """What fits a type, such as "a whole number or auto"."""
-    if _is_union(hint):
-        return " or ".join(_in_words(i) for i in get_args(hint) if i is not type(None))
-    if get_origin(hint) is Literal:
-        return "one of " * (len(get_args(hint)) > 1) + ", ".join(map(str, get_args(hint)))
-    if isinstance(hint, type) and is_dataclass(hint):
-        first = ", ".join(f"{field.name}:" for field in fields(hint)[:3])
+    kind = _kind(hint)
+    if kind.is_union:
+        return " or ".join(_in_words(i) for i in kind.inner if i is not type(None))
+    if kind.origin is Literal:
+        return "one of " * (len(kind.inner) > 1) + ", ".join(map(str, kind.inner))
+    if kind.is_dataclass:
+        first = ", ".join(f"{field.name}:" for field in _fields_of(hint)[:3])
         return f"a mapping with settings such as {first}"
-    origin = get_origin(hint) or hint
+    origin = kind.origin or hint
     if origin in (dict, Mapping):
         return "a mapping by names"
     return "a list" if origin in (tuple, list, Sequence) else _WORDS.get(hint, origin.__name__)

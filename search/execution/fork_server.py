@@ -37,7 +37,7 @@ from hybrid_swin.system.processes import take_places
 LARGEST = 2**17  # bytes of a message
 DESCRIPTORS = 4  # that come with a request
 # What the first training imports besides, while nothing waits: for the workers after the first.
-LATER = ("sklearn.datasets", "sklearn.linear_model")
+LATER = ("sklearn.linear_model",)
 _PATIENCE = 2.0  # seconds for a thread that has been told to end
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
+@cache  # a process computes by the sources that it began with
 def code_hash() -> str:
     """Ten hex digits over the program's own sources: results of other code are other results."""
     digest = hashlib.sha256()

@@ -14,14 +14,11 @@ from search.records.torn import set_aside
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import StudySettings
 
-DAMAGE = {
+DAMAGE = {  # and what test_every_command.py does
     "empty": b"",
-    "cut": b'{"schema_version": 1, "key": ',
     "zeros": b"\0" * 64,
-    "not text": b"\xff\xfe\x00\x81",
     "a list": b"[1, 2]",
-    "nothing in it": b"{}",
-    "deep": b'{"schema_version": 1, "variant": ' + b"[\n" * 9000,
+    "deep, cut": b'{"schema_version": 1, "variant": ' + b"[\n" * 9000,
     "NaN": b'{"schema_version": NaN}',
     "huge": b'{"schema_version": 1, "seed": ' + b"9" * 400 + b"}",
     "of the future": b'{"schema_version": 99}',
@@ -52,14 +49,12 @@ def template(studies, tmp_path_factory):
 @pytest.mark.parametrize("file", FILES)
 def test_no_damage_ends_in_a_traceback(template, tmp_path, capsys, file):
     """Any exception but the messages of the program would fail this test."""
-    for kind, content in [*DAMAGE.items(), ("a folder", None), ("missing", None)]:
+    for kind, content in [*DAMAGE.items(), ("missing", None)]:
         folder = tmp_path / kind.replace(" ", "-")
         shutil.copytree(template, folder)
         (folder / file).unlink()
         if content is not None:
             (folder / file).write_bytes(content)
-        elif kind == "a folder":
-            (folder / file).mkdir()
         before = sorted(str(path) for path in folder.rglob("*"))
         for command in COMMANDS:
             assert main([command, str(folder)]) in (0, 2), (kind, command)

@@ -11,7 +11,17 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from hybrid_swin.errors import InputError, did_you_mean, quote, unknown
 from hybrid_swin.system.files import shortened
@@ -116,8 +126,7 @@ def dataclass_in(hint: Any) -> type | None:
     """The dataclass that a setting consists of, also one that may be left out; else None."""
     for inner in (hint, *(_kind(hint).inner if _kind(hint).is_union else ())):
         if _kind(inner).is_dataclass:
-            found: type = inner
-            return found
+            return cast("type", inner)
     return None
 
 

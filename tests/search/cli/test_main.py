@@ -234,6 +234,7 @@ def test_a_folder_of_the_other_kind_is_refused_before_any_work(
     refused, tmp_path, monkeypatch, command, found, dry_run, make_study
 ):
     from search.launch import comparison as compare_launch
+    from search.launch import dry_run_comparison, dry_run_study  # noqa: F401  # not with None
     from search.launch import study as launch
 
     for module in (launch, compare_launch):

@@ -86,6 +86,7 @@ CASES = {
     "leaderboard COMPARISON": "leaderboard runs/comparison",
     "papers": "papers --time none",
     "attribution": "attribution runs/study --out effects",
+    "data": "data study.yaml",
     "inspect": "inspect final --images 4 --only attention_distance --out seen",
     "figures": "figures runs/study",
 }

@@ -63,7 +63,8 @@ def documented():
 
 
 @pytest.mark.parametrize("line", documented())
-def test_a_documented_command_is_one(line, tmp_path, monkeypatch):
+def test_a_documented_command_is_one(line, tmp_path, monkeypatch, photos):
+    (tmp_path / "photos").symlink_to(photos)
     config = find_config(DEFAULT_CONFIG).read_text(encoding="utf-8")
     for name in ("mine.yaml", "axial.yaml"):
         (tmp_path / name).write_text(config, encoding="utf-8")

@@ -9,6 +9,8 @@ from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.system.options import Options
 from hybrid_swin.system.program import program
 from search.cli.cost.rows import Question
+from search.cli.data.options import DataOptions
+from search.cli.data.options import question_of as data_question
 from search.cli.inspect.options import InspectQuestion, question_of
 from search.cli.options import (
     AttributionOptions,
@@ -45,6 +47,7 @@ examples:
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py work /shared/runs/mine                       from another machine: lend workers
+  python search.py data photos                                  look at your images first
   python search.py space mine.yaml                              what there is to search, and fits
   python search.py status runs/digits --watch 2                 how it stands, from another shell
   python search.py leaderboard runs/digits                      the answer again; --all: all of it
@@ -82,6 +85,8 @@ class Command:
     def parse(self, name: str, words: Sequence[str]) -> tuple[Any, ...]:
         """What its function takes. Raises InputError for words that it does not."""
         parser = self.parser(name)
+        if self.options is DataOptions:
+            return (data_question(parser, words),)
         if self.settings:
             given: tuple[Any, ...] = parse_settings(parser, words, self.options, *self.settings)
             return (*given, words) if issubclass(self.options, TimeOptions) else given
@@ -128,6 +133,13 @@ COMMANDS = {
         "what there is to search, and what fits",
         SpaceOptions,
         "search.cli.space:print_space",
+        "config",
+        _STUDY,
+    ),
+    "data": Command(
+        "look at images as a network will be fed them",
+        DataOptions,
+        "search.cli.data.command:show_data",
         "config",
         _STUDY,
     ),

@@ -9,6 +9,7 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.options import SETTINGS_FILES
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.comparison import ComparisonSettings
+from search.settings.config_files import read_config
 from search.settings.study import StudySettings
 
 
@@ -73,6 +74,18 @@ def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, wha
             f"{what} describes a {match.name}, for {strange!r} is not a setting of a "
             f"{wanted.name}; " + (match.call if file is None else match.use.replace("{}", file))
         )
+
+
+def settings_in(file: str) -> type:
+    """The dataclass whose settings stand in a config; a study's where that cannot be told.
+
+    It may be a receipt, or bundled and named alone.
+    """
+    for kind in (_KINDS[0], _KINDS[1]):
+        with suppress(InputError):
+            content = read_config(file, kind.folder)
+            return max(_KINDS[:2], key=lambda one: len(one.known(content))).settings
+    return StudySettings
 
 
 def use_of(file: str) -> str:

@@ -93,8 +93,8 @@ class MedmnistSource(Source):
         if image_size[1] != side or side not in _SIZES:
             raise InputError(
                 f"{_WORDS}: the images have {', '.join(map(str, _SIZES[:-1]))} or {_SIZES[-1]} "
-                f"pixels a side, but the variant takes {side} x {image_size[1]}; set image_size to "
-                "one of them in the variant"
+                f"pixels per side, but the variant takes {side} x {image_size[1]}; set image_size "
+                "to one of them in the variant"
             )
         file = f"{self.name}.npz" if side == _SIZES[0] else f"{self.name}_{side}.npz"
         path = user_path(self.path, "path") / file

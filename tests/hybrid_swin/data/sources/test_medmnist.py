@@ -48,7 +48,7 @@ def test_every_set_has_as_many_classes_as_are_published():
         ("bloodmnst", 28, "unknown set of MedMNIST 'bloodmnst'; did you mean 'bloodmnist'"),
         ("chestmnist", 28, "several labels each"),
         ("organmnist3d", 28, "three dimensions"),
-        ("bloodmnist", 32, r"28, 64, 128 or 224 pixels a side, but the variant takes 32 x 32"),
+        ("bloodmnist", 32, r"28, 64, 128 or 224 pixels per side, but the variant takes 32 x 32"),
         ("bloodmnist", 128, r"bloodmnist_128.npz' is not there; put it there, from https://zenodo"),
         ("octmnist", 28, "octmnist.npz holds label 7, but octmnist has the labels 0 to 3"),
     ],

@@ -1,0 +1,1 @@
+"""The command `data`: images as a network will be fed them."""

@@ -1,12 +1,10 @@
 """One image file -> pixels of the network's size, of a type that keeps what the file holds."""
 
 import os
-import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from hybrid_swin.data.files.deep_pixels import (
     read_deep,
 )
 from hybrid_swin.data.files.facts import FileFacts, has_other_profile, seen
+from hybrid_swin.data.files.image_file import ImageFile, open_image
 from hybrid_swin.data.pixels import full_scale, in_range
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
@@ -105,7 +104,7 @@ class Decoder:
         return f"4 {self.shape} {self.resize} pillow {PIL.__version__}{ranged}"
 
     def decode_all(
-        self, files: Sequence[Path], facts: FileFacts | None = None
+        self, files: Sequence[ImageFile], facts: FileFacts | None = None
     ) -> Iterator[NDArray[Any] | str]:
         """Pixels of each file, (H, W, C), or the reason why there are none; in order.
 
@@ -115,7 +114,7 @@ class Decoder:
         """
         facts = FileFacts() if facts is None else facts
         Image.init()  # fills Pillow's table of formats, which threads must not do at once
-        first: dict[str, Path] = {}
+        first: dict[str, ImageFile] = {}
         with warnings.catch_warnings(), ThreadPoolExecutor(_processors()) as pool:
             warnings.filterwarnings("ignore", module="PIL")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -133,20 +132,18 @@ class Decoder:
                     facts.add(index, kind, row.size, row.notes, top)
                     yield row.pixels
 
-    def decode(self, file: Path) -> NDArray[Any]:
+    def decode(self, file: ImageFile) -> NDArray[Any]:
         """Pixels of one file, (H, W, C)."""
         return self.read(file).pixels
 
-    def read(self, file: Path) -> Decoded:
+    def read(self, file: ImageFile) -> Decoded:
         """Pixels of one file, and what is to be said of it.
 
         Raises:
             Exception: whatever Pillow raises on a broken file.
             InputError: it must have the size already and has another.
         """
-        if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe would wait for ever
-            raise ValueError("not a regular file")
-        with Image.open(file, formats=FORMATS) as opened:
+        with open_image(file, FORMATS) as opened:
             layout, further = layout_of(opened), has_further_channel(opened)
             if further and self.in_channels == 4:
                 layout, further = layout_with_fourth(opened), False
@@ -175,7 +172,7 @@ class Decoder:
             notes += ["values outside value_range clipped"] * clipped
         return Decoded(pixels, colour, depth, size, tuple(notes))
 
-    def _decode_or_reason(self, file: Path) -> Decoded | str:
+    def _decode_or_reason(self, file: ImageFile) -> Decoded | str:
         try:
             return self.read(file)
         except InputError:
@@ -186,7 +183,7 @@ class Decoder:
         except Exception as error:  # Pillow's formats raise nearly anything on a broken file
             return described(error).replace(str(file), file.name)
 
-    def _check_depths(self, first: dict[str, Path]) -> None:
+    def _check_depths(self, first: dict[str, ImageFile]) -> None:
         """Raise InputError where no scale is common to all files."""
         together = set(first) == {"8 bits", "16 bits"} and self.value_range is None
         if len(first) < 2 or together:
@@ -240,7 +237,7 @@ class Decoder:
             colour = np.concatenate([colour, opaque], axis=-1)
         return _as_type(colour, values.dtype)
 
-    def _fit_numbers(self, values: NDArray[Any], file: Path) -> NDArray[Any]:
+    def _fit_numbers(self, values: NDArray[Any], file: ImageFile) -> NDArray[Any]:
         """Deep pixels in the network's size, each channel on its own."""
         if values.shape[:2] == self.image_size:
             return values
@@ -258,7 +255,7 @@ class Decoder:
         low, high = min(near, values.min()), values.max(axis=(0, 1))
         return _as_type(np.clip(fitted + near, low, high), values.dtype)
 
-    def _fit(self, image: Image.Image, file: Path) -> Image.Image:
+    def _fit(self, image: Image.Image, file: ImageFile) -> Image.Image:
         height, width = self.image_size
         if image.size == (width, height):
             return image

@@ -7,12 +7,13 @@ Shapes: H height, W width, C channels.
 """
 
 import sys
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+from hybrid_swin.data.files.image_file import ImageFile, open_image
 
 #: What Pillow calls 16 bits a channel, and how the other byte of each value is read.
 _OTHER_BYTE = {
@@ -75,7 +76,7 @@ def layout_of(image: Image.Image) -> Layout:
 
 
 def read_deep(
-    image: Image.Image, layout: Layout, file: Path, formats: list[str]
+    image: Image.Image, layout: Layout, file: ImageFile, formats: list[str]
 ) -> tuple[NDArray[Any], str]:
     """The numbers of a deep image, upright: (H, W, C), and their depth in words.
 
@@ -87,13 +88,13 @@ def read_deep(
             return bytes_HW4[..., 0::2] * 256 + bytes_HW4[..., 1::2], "16 bits"
         case "two bytes":
             high = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
-            with Image.open(file, formats=formats) as again:
+            with open_image(file, formats) as again:
                 return high * 256 + _bytes(again, layout.other), "16 bits"
         case "fourth channel":
             first = _four_bytes(image, _raw_mode(image).replace("X", "A"))
             if not layout.other:
                 return first, "8 bits"
-            with Image.open(file, formats=formats) as again:
+            with open_image(file, formats) as again:
                 return first.astype(np.uint16) * 256 + _four_bytes(again, layout.other), "16 bits"
         case "signed bytes":
             values = np.asarray(ImageOps.exif_transpose(image)).view(np.int8)[..., None]

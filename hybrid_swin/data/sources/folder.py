@@ -1,21 +1,16 @@
 """Image files: a folder per class, or a table of files."""
 
 import hashlib
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, final
 
-import numpy as np
-
-from hybrid_swin.data.files.decoding import FOURTH, Decoder
-from hybrid_swin.data.files.facts import FileFacts
+from hybrid_swin.data.files.decoding import Decoder
 from hybrid_swin.data.files.folders import Item, Listing, list_folders
-from hybrid_swin.data.files.pixel_cache import load_pixels
+from hybrid_swin.data.files.listed_images import decoded
 from hybrid_swin.data.files.tables import read_table
 from hybrid_swin.data.sources import LabelledImages, Source, check_range, class_order, user_path
 from hybrid_swin.errors import InputError, here, quote
-
-_STRETCHED = 1.05  # times the proportions, from which it is said
 
 
 @final
@@ -59,38 +54,13 @@ class FolderSource(Source):
         """All readable images, sorted by folder or in the table's order."""
         decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
         listing = self.listing()
-        items = listing.items
-        names = class_order(item.label for item in items)
-        files, facts = [item.file for item in items], FileFacts()
-        pixels = load_pixels(
-            lambda: decoder.decode_all(files, facts),
-            len(items),
-            decoder.shape,
-            cache,
-            _key(items, decoder.identity),
-            facts,
-        )
-        kept = [item for index, item in enumerate(items) if index not in pixels.reasons]
-        left_out = [(items[index].id, reason) for index, reason in pixels.reasons.items()]
-        _check_readable(names, kept, left_out)
-        index_of = {name: index for index, name in enumerate(names)}
-        return LabelledImages(
-            images=pixels.images,
-            labels=np.array([index_of[item.label] for item in kept], np.int64),
-            class_names=names,
-            ids=tuple(item.id for item in kept),
-            groups=tuple(item.group for item in kept) if any(i.group for i in kept) else None,
-            splits=tuple(item.split for item in kept) if any(i.split for i in kept) else None,
-            left_out=(*left_out, *listing.left_out),
+        key = _key(listing.items, decoder.identity)
+        images = decoded("data source folder", listing.items, decoder, cache, key)
+        return replace(
+            images,
+            left_out=(*images.left_out, *listing.left_out),
             ignored=tuple(listing.ignored),
-            notes=(
-                *listing.notes,
-                *_file_notes(facts, items),
-                *_cut_or_stretched(facts, self.resize, image_size),
-            ),
-            stored=_stored(facts, self.resize, image_size),
-            value_range=self.value_range,
-            resize=self.resize,
+            notes=(*listing.notes, *images.notes),
         )
 
     def listing(self) -> Listing:
@@ -129,59 +99,6 @@ class FolderSource(Source):
                 "correct 'path'"
             )
         return list_folders(root, self.layout)
-
-
-def _check_readable(
-    names: Iterable[str], kept: list[Item], left_out: list[tuple[str, str]]
-) -> None:
-    empty = sorted(set(names) - {item.label for item in kept})
-    if empty:
-        what = "no file" if not kept else f"no file of class {quote(empty[0])}"
-        name, reason = left_out[0]
-        raise InputError(
-            f"data source folder: {what} could be read as an image; "
-            f"of {len(left_out)} left out the first is {quote(name)} ({quote(reason, 100)[1:-1]})"
-        )
-
-
-def _file_notes(facts: FileFacts, items: list[Item]) -> list[str]:
-    """What the rules of decoding changed, counted, with the first file of each."""
-    notes = [
-        f"{note}: {count:,} image(s), such as {quote(items[first].id)}"
-        for note, (count, first) in facts.notes.items()
-    ]
-    if len({kind.rpartition(", ")[2] for kind in facts.kinds}) > 1:
-        deep = max(top for kind, top in facts.tops.items() if kind.endswith("16 bits"))
-        few = f", and those of 16 reach {deep:,.0f} of 65,535 only" if deep < 2**15 else ""
-        notes.append(f"8 and 16 bits side by side: each counts as a share of its full scale{few}")
-    fourth = [FOURTH in kind for kind in facts.kinds]
-    if any(fourth) and not all(fourth):
-        notes.append("the fourth channel is opacity in some files and another channel in others")
-    return notes
-
-
-def _cut_or_stretched(facts: FileFacts, resize: str, image_size: tuple[int, int]) -> list[str]:
-    """What scaling to the network's proportions takes away or changes."""
-    wanted = image_size[1] / image_size[0]
-    times = max((max(p / wanted, wanted / p) for p in facts.proportions or ()), default=1.0)
-    if times < _STRETCHED:
-        return []
-    if resize == "crop":
-        cut = f"resize crop cuts off up to {1 - 1 / times:.0%} of an image"
-        return [f"{cut} (squash and pad keep all of it)"]
-    if resize == "squash":
-        much = f"resize squash changes proportions up to {times:.2f} times"
-        return [f"{much} (crop and pad keep them)"]
-    return []
-
-
-def _stored(facts: FileFacts, resize: str, image_size: tuple[int, int]) -> str:
-    """How the files hold their images, in words."""
-    kinds = ", ".join(f"{kind} ({count:,})" for kind, (count, _) in facts.kinds.items())
-    low, high = facts.smallest or image_size, facts.largest or image_size
-    sizes = f"{low[0]} x {low[1]}" + ("" if low == high else f" to {high[0]} x {high[1]}")
-    scaled = "" if low == high == image_size else f", resize: {resize}"
-    return f"{kinds}; files of {sizes} pixels{scaled}"
 
 
 def _key(items: list[Item], decoding: str) -> str:

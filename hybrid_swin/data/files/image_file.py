@@ -1,11 +1,22 @@
-"""A file that should hold an image: one of the file system, or a part of an archive."""
+"""A file that should hold an image: one of the file system, or one that lies in another."""
 
 import io
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from PIL import Image
+
+
+class Held(Protocol):
+    """A file that lies in another, such as an archive or a table."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def read(self) -> bytes:
+        """Its content."""
 
 
 class Member(NamedTuple):
@@ -26,7 +37,7 @@ class Member(NamedTuple):
         return content
 
 
-ImageFile = Path | Member
+ImageFile = Path | Held
 
 
 def open_image(file: ImageFile, formats: list[str]) -> Image.Image:
@@ -35,7 +46,7 @@ def open_image(file: ImageFile, formats: list[str]) -> Image.Image:
     Raises:
         Exception: whatever Pillow raises on a broken file.
     """
-    if isinstance(file, Member):
+    if not isinstance(file, Path):
         return Image.open(io.BytesIO(file.read()), formats=formats)
     if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe would wait for ever
         raise ValueError("not a regular file")

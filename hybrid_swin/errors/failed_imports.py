@@ -14,10 +14,19 @@ _FIRST = ("yaml", "rich")  # what every command imports
 _LONGEST = 160  # characters of the package's own message
 
 
+def is_installed(package: str) -> bool:
+    """Whether it can be imported; a folder that is called so, and is not a package, does not count.
+
+    Python takes such a folder in the working folder for a package without content.
+    """
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
 def check_installed() -> None:
     """End with one message in a Python into which this program was not installed."""
     for package in _FIRST:
-        if find_spec(package) is None:
+        if not is_installed(package):
             print(f"error: {_missing(package)}", file=sys.stderr)
             raise SystemExit(2)
 

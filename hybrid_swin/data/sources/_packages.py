@@ -14,7 +14,8 @@ def file_of_package(package: str, name: str, what: str) -> Path:
     Raises InputError, in which ``what`` needs it, if the package or the file is missing.
     """
     spec = find_spec(package)
-    folders = spec.submodule_search_locations if spec is not None else None
+    # a folder that is called so, where the command is run, has no origin
+    folders = spec.submodule_search_locations if spec is not None and spec.origin else None
     project = _PROJECTS.get(package, package)
     if not folders:
         raise InputError(

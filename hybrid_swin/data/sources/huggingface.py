@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, final
 
@@ -21,6 +20,7 @@ from hybrid_swin.data.sources import (
 )
 from hybrid_swin.data.spellings import SPLITS, is_no_group, is_no_label
 from hybrid_swin.errors import InputError, few, quote, unknown
+from hybrid_swin.errors.failed_imports import is_installed
 from hybrid_swin.errors.plain_text import described
 
 _WORDS = "data source huggingface"
@@ -107,7 +107,7 @@ class HuggingfaceSource(Source):
         self, image_size: tuple[int, int], in_channels: int, cache: Path | None
     ) -> LabelledImages:
         """All readable images: train, validation, test, each in the data set's order."""
-        if find_spec("datasets") is None:
+        if not is_installed("datasets"):
             raise InputError(
                 f"{_WORDS} needs the package datasets, which is not installed; "
                 "pip install 'hybrid-swin[data]'"

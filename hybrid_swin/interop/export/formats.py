@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.failed_imports import is_installed
 from hybrid_swin.interop.trained import load
 
 Run = Callable[[Tensor], Tensor]
@@ -48,7 +48,7 @@ class Format:
 
     def check_packages(self) -> None:
         """Raise InputError where one is not installed."""
-        missing = [name for name in self.packages if find_spec(name) is None]
+        missing = [name for name in self.packages if not is_installed(name)]
         if missing:
             raise InputError(
                 f"this format needs {', '.join(missing)}; install what is missing by "

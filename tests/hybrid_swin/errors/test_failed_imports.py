@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.errors.failed_imports import explained_import
+from hybrid_swin.errors.failed_imports import explained_import, is_installed
 
 ROOT = Path(__file__).parents[3]
 MESSAGE = "operator torchvision::nms does not exist"
@@ -61,3 +61,16 @@ def test_a_python_without_our_packages_is_named(door):
     last = done.stderr.strip().splitlines()[-1]
     assert f"the Python that runs this, {sys.executable}, does not have the package" in last
     assert "pip install -c constraints.txt -e ." in last
+
+
+def test_a_folder_is_not_a_package_though_python_takes_it_for_one(tmp_path, monkeypatch):
+    (tmp_path / "onnx_of_mine").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [is_installed(name) for name in ("mine", "onnx_of_mine", "nowhere")] == [
+        True,
+        False,
+        False,
+    ]
+    assert is_installed("numpy")

@@ -134,6 +134,6 @@ def test_code_of_a_data_set_never_runs(tmp_path):
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface, "find_spec", lambda name: None)
+    monkeypatch.setattr(huggingface, "is_installed", lambda name: False)
     with pytest.raises(InputError, match=r"pip install 'hybrid-swin\[data\]'"):
         load(tmp_path, tmp_path)

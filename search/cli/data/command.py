@@ -131,6 +131,8 @@ def _print(
     console.say(f"{'fed':<11}{changed}; values from {low:.3g} to {high:.3g} on the sheet")
     console.print()
     console.print(_table(loaded))
+    if (more := len(loaded.images.class_names) - _MOST_CLASSES) > 0:
+        console.say(f"{more:,} more classes: --format json", style="dim")
     if picture := sheet_in_text(sheet, console):
         console.print()
         console.print(picture)
@@ -145,9 +147,6 @@ def _table(loaded: LoadedData) -> Table:
     table.add_column("class", header_style="dim", overflow="fold")
     for name in _SPLITS:
         table.add_column(name, header_style="dim", justify="right")
-    counts = _counts(loaded)
-    for name, row in list(counts.items())[:_MOST_CLASSES]:
+    for name, row in list(_counts(loaded).items())[:_MOST_CLASSES]:
         table.add_row(name, *(f"{count:,}" for count in row))
-    if len(counts) > _MOST_CLASSES:
-        table.add_row(f"{len(counts) - _MOST_CLASSES:,} more: --format json", style="dim")
     return table

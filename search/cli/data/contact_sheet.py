@@ -192,4 +192,4 @@ def _short(words: list[str]) -> str:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:21]}..."
+    return name if len(name) <= 18 else f"{name[:15]}..."

@@ -100,6 +100,7 @@ def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
     given = [(path, value) for path, value in parser.read(words) if path in names]
     options = parser.built(DataOptions, given)
     if options.images is not None:
+        _check_no_others(options.images, [path for path, _ in parser.read(words)])
         content = with_words(_of_images(options.images), parser, words, DataOptions, StudySettings)
         settings: ExperimentSettings = build_settings(StudySettings, content)
         return _question(options, settings, is_proposed=True)
@@ -117,6 +118,17 @@ def _question(
 
     space = Space(settings.variant, settings.recipe)
     return DataQuestion(options, settings, *space.resolve(space.default()), is_proposed)
+
+
+def _check_no_others(images: str, given: Sequence[str]) -> None:
+    """Raise InputError for settings that name images beside those that are named themselves."""
+    places = ("source", "class_path", "options.path", "options.csv")
+    named = [path for path in given if path in {f"data.{place}" for place in places}]
+    if named:
+        raise InputError(
+            f"{quote(images, 90)} names the images, and --{named[0]} names others; leave one of "
+            "the two out"
+        )
 
 
 def _of_images(images: str) -> dict[str, Any]:

@@ -78,6 +78,17 @@ def test_what_a_run_would_refuse_is_said_and_shown_all_the_same(place, capsys):
     assert "problem" not in data(capsys, *words, "--data.options.value_range", "[-3000, 3000]")
 
 
+def test_of_many_classes_the_first_are_listed(place, capsys):
+    for number in range(42):
+        (place / "many" / f"{number:02}").mkdir(parents=True)
+        for index in range(3):
+            pixels = np.random.default_rng(index).integers(0, 256, (9, 9), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / "many" / f"{number:02}" / f"{index}.png")
+    out = data(capsys, "many")
+    assert "\n39  " in out and "\n40  " not in out
+    assert "2 more classes: --format json" in out
+
+
 def test_a_wrong_number_of_classes_is_a_problem_of_a_file(place, capsys):
     assert "set num_classes: 10" in data(capsys, "--variant.num_classes", "7")
     assert "problem" not in data(capsys, "photos", "--variant.num_classes", "7")

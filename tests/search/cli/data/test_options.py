@@ -81,12 +81,15 @@ def test_arrays_themselves(place):
     [
         ("nowhere/set.npz", r"'nowhere/set.npz': there is no such folder or file in "),
         ("nothing", "there is no file 'nothing', nor a bundled config of that name"),
+        ("mine --data.options.path other", "'mine' names the images, and --data.options.path"),
+        ("mine --data.source npz", "leave one of the two out"),
         ("--out sheet.jpg", r"written as \.png or \.svg"),
         ("--columns 0", "--columns must be at least 1"),
         ("--split test", "split must be one of train, validation"),
         ("--data.sorce digits", "unknown option '--data.sorce'; did you mean '--data.source'"),
     ],
 )
-def test_what_cannot_be_is_said(line, message):
+def test_what_cannot_be_is_said(place, line, message):
+    (place / "mine").mkdir()
     with pytest.raises(InputError, match=message):
         ask(line)

@@ -36,8 +36,6 @@ from hybrid_swin.system.processes import take_places
 
 LARGEST = 2**17  # bytes of a message
 DESCRIPTORS = 4  # that come with a request
-# What the first training imports besides, while nothing waits: for the workers after the first.
-LATER = ("sklearn.linear_model",)
 _PATIENCE = 2.0  # seconds for a thread that has been told to end
 
 
@@ -118,7 +116,6 @@ class _Server:
     def __init__(self, coordinator: socket.socket, life: int) -> None:
         self._coordinator, self._life = coordinator, life
         self._workers: dict[int, socket.socket] = {}  # by process id
-        self._later = list(LATER)
         self._may_fork = True
         self._wake, self._signalled = os.pipe()  # tells of workers that have ended
 
@@ -138,13 +135,7 @@ class _Server:
             by_descriptor = {one.fileno(): pid for pid, one in self._workers.items()}
             for descriptor in by_descriptor:
                 poll.register(descriptor, select.POLLIN)
-            idle = 0 if self._later and self._workers else None
-            events = dict(poll.poll(idle))
-            if not events:
-                with suppress(ImportError):
-                    importlib.import_module(self._later.pop(0))
-                gc.freeze()
-                continue
+            events = dict(poll.poll())
             if self._wake in events:
                 with suppress(BlockingIOError):
                     os.read(self._wake, LARGEST)
@@ -179,7 +170,7 @@ class _Server:
         control = socket.socket(fileno=control_descriptor)
         poll = select.poll()
         poll.register(control, 0)
-        if unsafe():  # by what was imported later: the coordinator starts workers by themselves
+        if unsafe():  # by now: the coordinator starts workers by themselves
             self._may_fork = False
             self._coordinator.shutdown(socket.SHUT_RD)
         given_up = poll.poll(0)

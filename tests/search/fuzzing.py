@@ -219,6 +219,7 @@ class Mutations:
             "run": ["run", "--dry-run", "--config", "mine.yaml"],
             "compare": ["compare", "--dry-run", "--config", "mine.yaml"],
             "space": ["space", "mine.yaml"],
+            "data": ["data", "mine.yaml", "--split", "missing"],
             "status": ["status", self.done],
             "leaderboard": ["leaderboard", self.done],
             "figures": ["figures", self.done],

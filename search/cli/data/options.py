@@ -114,8 +114,11 @@ def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
 def _question(
     options: DataOptions, settings: ExperimentSettings, is_proposed: bool = False
 ) -> DataQuestion:
+    from search.space.budget import limits
     from search.space.space import Space
 
+    if isinstance(settings, StudySettings):
+        limits(settings.budget)  # plays no part here, and is refused as `run` refuses it
     space = Space(settings.variant, settings.recipe)
     return DataQuestion(options, settings, *space.resolve(space.default()), is_proposed)
 

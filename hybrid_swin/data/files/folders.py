@@ -10,12 +10,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from hybrid_swin.data.class_names import check_no_splits
 from hybrid_swin.data.files.decoding import FORMATS, SUFFIXES
+from hybrid_swin.data.files.listing import ListedImage, Listing
 from hybrid_swin.data.sources import SplitName
 from hybrid_swin.data.spellings import IMAGE_FOLDERS, MASK_FOLDERS, SPLITS, is_no_label, simplify
 from hybrid_swin.errors import InputError, quote
@@ -31,31 +31,7 @@ _SORT = (
 _HINT = "give data.options.layout: classes if these folders are classes, whatever their names"
 
 
-class Item(NamedTuple):
-    """One file that should hold an image."""
-
-    id: str
-    file: Path
-    label: str
-    split: SplitName | Literal[""] = ""
-    group: str = ""
-
-
-@dataclass
-class Listing:
-    """The files in a fixed order, and what is to be said of the others.
-
-    Args:
-        items: what should be images.
-        left_out: (name, reason) of images that belong nowhere.
-        ignored: (name, reason) of what is not an image.
-        notes: how words were read.
-    """
-
-    items: list[Item] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    ignored: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+FileListing = Listing[Path]
 
 
 class _Inside(NamedTuple):
@@ -66,14 +42,14 @@ class _Inside(NamedTuple):
     ignored: list[tuple[Path, str]]
 
 
-def list_folders(root: Path, layout: FolderLayout) -> Listing:
+def list_folders(root: Path, layout: FolderLayout) -> FileListing:
     """The image files below a folder.
 
     Raises:
         InputError: no class folders, or names that can be read in two ways.
         OSError: a folder that cannot be read.
     """
-    inside, listing = _look_into(root), Listing()
+    inside, listing = _look_into(root), FileListing()
     if layout == "auto":
         _check_not_too_high(root, inside)
         _check_no_masks(root, inside.folders)
@@ -150,7 +126,7 @@ def _list_classes(
     folder: Path,
     classes: list[Path],
     split: SplitName | Literal[""],
-    listing: Listing,
+    listing: FileListing,
     layout: FolderLayout,
 ) -> None:
     """The files of a folder that holds one folder per class."""
@@ -173,7 +149,7 @@ def _list_classes(
                 _check_no_splits(root, inside.folders)
             _pass_over(root, inside, listing)
             listing.items += [
-                Item(file.relative_to(root).as_posix(), file, part.name, split)
+                ListedImage(file.relative_to(root).as_posix(), file, part.name, split)
                 for file in inside.files
             ]
         if len(listing.items) == before:
@@ -298,7 +274,7 @@ def _begins_as_image(file: Path) -> bool:
     return head.startswith(_HEADS) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
 
 
-def _pass_over(root: Path, inside: _Inside, listing: Listing, why: str = "") -> None:
+def _pass_over(root: Path, inside: _Inside, listing: FileListing, why: str = "") -> None:
     """Note what is not an image and, where images belong nowhere here, these."""
     listing.ignored += [
         (path.relative_to(root).as_posix(), reason) for path, reason in inside.ignored

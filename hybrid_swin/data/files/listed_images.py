@@ -2,52 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
 
 import numpy as np
 
 from hybrid_swin.data.files.decoding import FOURTH, Decoder
 from hybrid_swin.data.files.facts import FileFacts
 from hybrid_swin.data.files.image_file import ImageFile
+from hybrid_swin.data.files.listing import ListedImage, Listing
 from hybrid_swin.data.files.pixel_cache import load_pixels
-from hybrid_swin.data.sources import LabelledImages, SplitName, class_order
+from hybrid_swin.data.sources import LabelledImages, class_order
 from hybrid_swin.errors import InputError, quote
 
 _STRETCHED = 1.05  # times the proportions, from which it is said
 
 
-class ListedImage(Protocol):
-    """What is known of a file before it is read."""
-
-    @property
-    def id(self) -> str:
-        """Unique, the same in every run."""
-
-    @property
-    def file(self) -> ImageFile:
-        """Where its bytes are."""
-
-    @property
-    def label(self) -> str:
-        """The class."""
-
-    @property
-    def split(self) -> SplitName | Literal[""]:
-        """Empty where it is free."""
-
-    @property
-    def group(self) -> str:
-        """What no split may tear apart; empty where it stands alone."""
+_Items = Sequence[ListedImage[ImageFile]]
 
 
 def decoded(
-    source: str, items: Sequence[ListedImage], decoder: Decoder, cache: Path | None, key: str
+    source: str, listing: Listing[ImageFile], decoder: Decoder, cache: Path | None, key: str
 ) -> LabelledImages:
     """All readable images, in their order.
 
     Args:
         source: how messages call where they come from, such as 'data source folder'.
-        items: what should be images.
+        listing: what should be images.
         decoder: makes them pixels.
         cache: folder for decoded pixels; None to keep them in memory.
         key: changes whenever the files may have changed.
@@ -55,6 +34,7 @@ def decoded(
     Raises:
         InputError: nothing of a class can be read, or files that no network can take together.
     """
+    items = listing.items
     names = class_order(item.label for item in items)
     files, facts = [item.file for item in items], FileFacts()
     pixels = load_pixels(
@@ -71,8 +51,10 @@ def decoded(
         ids=tuple(item.id for item in kept),
         groups=tuple(item.group for item in kept) if any(i.group for i in kept) else None,
         splits=tuple(item.split for item in kept) if any(i.split for i in kept) else None,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *listing.left_out),
+        ignored=tuple(listing.ignored),
         notes=(
+            *listing.notes,
             *_file_notes(facts, items),
             *_cut_or_stretched(facts, decoder.resize, decoder.image_size),
         ),
@@ -83,7 +65,7 @@ def decoded(
 
 
 def _check_readable(
-    source: str, names: Iterable[str], kept: list[ListedImage], left_out: list[tuple[str, str]]
+    source: str, names: Iterable[str], kept: _Items, left_out: list[tuple[str, str]]
 ) -> None:
     empty = sorted(set(names) - {item.label for item in kept})
     if empty:
@@ -95,7 +77,7 @@ def _check_readable(
         )
 
 
-def _file_notes(facts: FileFacts, items: Sequence[ListedImage]) -> list[str]:
+def _file_notes(facts: FileFacts, items: _Items) -> list[str]:
     """What the rules of decoding changed, counted, with the first file of each."""
     notes = [
         f"{note}: {count:,} image(s), such as {quote(items[first].id)}"

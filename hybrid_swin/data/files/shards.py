@@ -8,44 +8,21 @@ Files whose names are equal up to the first dot are a sample, whose image, label
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 from hybrid_swin.data.files.decoding import SUFFIXES
 from hybrid_swin.data.files.image_file import Member
+from hybrid_swin.data.files.listing import ListedImage, Listing, check_told
 from hybrid_swin.data.sources import SplitName
-from hybrid_swin.data.spellings import is_no_group, is_no_label
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.errors.plain_text import described
 
 _MOST_TEXT = 1024**2  # bytes of a label, or of what is known of a sample
 _LARGEST = 1024**3  # bytes of an image file
 
-
-class Sample(NamedTuple):
-    """An image of a shard, as `listed_images` takes it."""
-
-    id: str
-    file: Member
-    label: str
-    split: SplitName | Literal[""] = ""
-    group: str = ""
-
-
-@dataclass
-class Samples:
-    """The samples of some shards in their order, and what is to be said of the others.
-
-    Args:
-        items: with an image and a label.
-        left_out: (name, reason) of those without one of the two.
-        ignored: (name, reason) of what belongs to no sample.
-    """
-
-    items: list[Sample] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    ignored: list[tuple[str, str]] = field(default_factory=list)
+ShardListing = Listing[Member]
 
 
 class Place(NamedTuple):
@@ -53,6 +30,9 @@ class Place(NamedTuple):
 
     suffix: str
     name: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(filter(None, self))
 
     @classmethod
     def of(cls, option: str, text: str) -> "Place":
@@ -65,9 +45,9 @@ class Place(NamedTuple):
             )
         return cls(suffix.lower(), name)
 
-    def find(self, parts: Mapping[str, bytes]) -> str:
-        """The text in a sample, '' where there is none. Raises ValueError for what is not text."""
-        content = parts.get(self.suffix)
+    def find(self, texts: Mapping[str, bytes]) -> str:
+        """The text in a sample's files, '' if there is none. Raises ValueError for another kind."""
+        content = texts.get(self.suffix)
         if content is None:
             return ""
         if not self.name:
@@ -80,106 +60,95 @@ class Place(NamedTuple):
         return str(value).strip()
 
 
-def list_shard(
-    file: Path, name: str, split: SplitName | Literal[""], label: Place, group: Place | None
-) -> Samples:
-    """The samples of a tar file in their order.
+@dataclass(frozen=True)
+class ShardReader:
+    """Lists the samples of tar files, which are not compressed: images are read where they lie.
 
     Args:
-        file: not compressed, so that images can be read where they lie.
-        name: of the shard, with which ids begin.
-        split: of all its samples.
         label: where a sample's class stands.
         group: where its group stands; None for no groups.
-
-    Raises:
-        InputError: it cannot be read, or a label or group is a mark for none.
     """
-    samples = Samples()
-    wanted = {place.suffix for place in (label, group) if place is not None}
-    try:
-        with tarfile.open(file, "r:") as archive:
-            for key, parts in _grouped(archive, samples, name):
-                _add(samples, file, f"{name}/{key}", parts, archive, split, label, group, wanted)
-    except InputError:
-        raise
-    except Exception as error:  # damaged bytes can break any step of reading them
-        raise InputError(
-            f"data source shards: {file.name} cannot be read as a tar file without compression: "
-            f"{quote(described(error), 120)[1:-1]}; write it again, as .tar"
-        ) from error
-    return samples
+
+    label: Place
+    group: Place | None
+
+    def add(
+        self, file: Path, name: str, split: SplitName | Literal[""], listing: ShardListing
+    ) -> None:
+        """Add the samples of a shard of this name, which ids begin with, in their order.
+
+        Raises:
+            InputError: it cannot be read, or a label or group is a mark for none.
+        """
+        try:
+            with tarfile.open(file, "r:") as archive:
+                for key, parts in _samples(archive, name, listing):
+                    image = self._listed(archive, f"{name}/{key}", parts, split, file)
+                    if isinstance(image, str):
+                        listing.left_out.append((f"{name}/{key}", image))
+                    else:
+                        listing.items.append(image)
+        except InputError:
+            raise
+        except Exception as error:  # damaged bytes can break any step of reading them
+            raise InputError(
+                f"data source shards: {file.name} cannot be read as a tar file without "
+                f"compression: {quote(described(error), 120)[1:-1]}; write it again, as .tar"
+            ) from error
+
+    def _listed(
+        self,
+        archive: tarfile.TarFile,
+        name: str,
+        parts: Mapping[str, tarfile.TarInfo],
+        split: SplitName | Literal[""],
+        file: Path,
+    ) -> ListedImage[Member] | str:
+        """A sample's image, or the reason why it has none."""
+        suffixes = [suffix for suffix in parts if f".{suffix.rpartition('.')[2]}" in SUFFIXES]
+        if len(suffixes) != 1:
+            few = f"{len(suffixes)} images" if suffixes else "no image"
+            return f"the sample holds {few} ({', '.join(parts)})"
+        image = parts[suffixes[0]]
+        if image.size > _LARGEST:
+            return "larger than 1 GiB; save it smaller"
+        if image.issparse():
+            return "stored with holes; write the shard again"
+        try:
+            places = [self.label] if self.group is None else [self.label, self.group]
+            wanted = {place.suffix for place in places} & parts.keys()
+            texts = {suffix: _text(archive, parts[suffix]) for suffix in wanted}
+            label, group = self.label.find(texts), self.group.find(texts) if self.group else ""
+        except (ValueError, RecursionError) as error:  # JSON, UTF-8, or nested without end
+            return f"its label or group cannot be read: {described(error)}"
+        if not label:
+            return f"no label: nothing in .{self.label}"
+        check_told(f"data source shards: {name}", label, group)
+        member = Member(PurePosixPath(image.name).name, file, image.offset_data, image.size)
+        return ListedImage(f"{name}.{suffixes[0]}", member, label, split, group)
 
 
-def _grouped(
-    archive: tarfile.TarFile, samples: Samples, shard: str
+def _samples(
+    archive: tarfile.TarFile, shard: str, listing: ShardListing
 ) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
     """Each sample's files by suffix; those of a sample follow each other."""
     key, parts = "", dict[str, tarfile.TarInfo]()
     for member in archive:
         path = PurePosixPath(member.name)
         stem, _, suffix = path.name.partition(".")
-        if not member.isfile() or not stem or not suffix:
-            if not member.isdir():
-                samples.ignored.append((f"{shard}/{member.name}", "belongs to no sample"))
+        if member.isdir():
             continue
-        its_key = str(path.with_name(stem))
-        if its_key != key and parts:
+        if not member.isfile() or not stem or not suffix:
+            listing.ignored.append((f"{shard}/{member.name}", "belongs to no sample"))
+            continue
+        its_key, suffix = str(path.with_name(stem)), suffix.lower()
+        if parts and (its_key != key or suffix in parts):  # a name again is another sample
             yield key, parts
             parts = {}
         key = its_key
-        if suffix.lower() in parts:
-            yield key, parts  # the same name again is another sample, and said as such
-            parts = {}
-        parts[suffix.lower()] = member
+        parts[suffix] = member
     if parts:
         yield key, parts
-
-
-def _add(
-    samples: Samples,
-    file: Path,
-    name: str,
-    parts: Mapping[str, tarfile.TarInfo],
-    archive: tarfile.TarFile,
-    split: SplitName | Literal[""],
-    label: Place,
-    group: Place | None,
-    wanted: set[str],
-) -> None:
-    images = [suffix for suffix in parts if f".{suffix.rpartition('.')[2]}" in SUFFIXES]
-    if len(images) != 1:
-        few = f"{len(images)} images" if images else "no image"
-        samples.left_out.append((name, f"the sample holds {few} ({', '.join(parts)})"))
-        return
-    image = parts[images[0]]
-    if image.size > _LARGEST:
-        samples.left_out.append((name, "larger than 1 GiB; save it smaller"))
-        return
-    if image.issparse():
-        samples.left_out.append((name, "stored with holes; write the shard again"))
-        return
-    try:
-        texts = {suffix: _text(archive, parts[suffix]) for suffix in wanted if suffix in parts}
-        its_label, its_group = label.find(texts), group.find(texts) if group else ""
-    except (ValueError, UnicodeError) as error:
-        samples.left_out.append((name, f"its label or group cannot be read: {error}"))
-        return
-    if not its_label:
-        samples.left_out.append((name, f"no label: nothing in .{'.'.join(filter(None, label))}"))
-        return
-    if is_no_label(its_label) or its_label.startswith("-"):
-        raise InputError(
-            f"data source shards: {name}: label {quote(its_label)} stands for no label; give every "
-            "image one, or take it out"
-        )
-    if its_group and is_no_group(its_group):
-        raise InputError(
-            f"data source shards: {name}: group {quote(its_group)} stands for no group, and such "
-            "images would become one; leave it empty"
-        )
-    member = Member(PurePosixPath(image.name).name, file, image.offset_data, image.size)
-    samples.items.append(Sample(f"{name}.{images[0]}", member, its_label, split, its_group))
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

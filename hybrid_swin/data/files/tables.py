@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from hybrid_swin.data.class_names import check_no_splits
-from hybrid_swin.data.files.folders import Item, Listing
+from hybrid_swin.data.files.folders import FileListing
+from hybrid_swin.data.files.listing import ListedImage
 from hybrid_swin.data.sources import SplitName
 from hybrid_swin.data.spellings import (
     COLUMNS,
@@ -35,7 +36,7 @@ _YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y
 _OTHER_PATHS = ("image", "imageid", "img", "name", "filenames", "fname")
 
 
-def read_table(table: Path, root: Path) -> Listing:
+def read_table(table: Path, root: Path) -> FileListing:
     """The files that a table lists, in its order.
 
     Args:
@@ -49,7 +50,7 @@ def read_table(table: Path, root: Path) -> Listing:
         raise InputError(
             f"data source folder: csv {quote(str(table), 120)} is not a file; correct 'csv'"
         )
-    listing = Listing()
+    listing = FileListing()
     try:
         with table.open(encoding=_encoding(table), newline="") as file:
             rows = csv.reader(file, strict=True)  # else a lost quote takes the rest of the table
@@ -98,7 +99,7 @@ def _encoding(table: Path) -> str:
 
 
 def _columns(
-    header: list[str], table: str, listing: Listing
+    header: list[str], table: str, listing: FileListing
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Where each of our columns stands, and where the others do."""
     counts = Counter(simplify(name) or name for name in header if name)
@@ -190,7 +191,9 @@ def _are_split_words(values: set[str], has_empty: bool) -> bool:
     )
 
 
-def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path) -> Item:
+def _read_row(
+    row: list[str], places: Mapping[str, int], where: str, root: Path
+) -> ListedImage[Path]:
     cells = {column: row[index].strip() for column, index in places.items()}
     for name in _REQUIRED:
         if not cells[name]:
@@ -213,11 +216,11 @@ def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path)
         )
     name = file.relative_to(os.path.normpath(root)).as_posix()
     split = SPLITS.read(cells["split"], where) if cells.get("split") else ""
-    return Item(name, file, cells["label"], cast(SplitName, split), cells.get("group", ""))
+    return ListedImage(name, file, cells["label"], cast(SplitName, split), cells.get("group", ""))
 
 
 def _note_split_words(
-    cells: list[tuple[int, list[str]]], places: Mapping[str, int], listing: Listing
+    cells: list[tuple[int, list[str]]], places: Mapping[str, int], listing: FileListing
 ) -> None:
     words = {row[places["split"]].strip() for _, row in cells} if "split" in places else set()
     for word in sorted(words - {""}):
@@ -225,7 +228,7 @@ def _note_split_words(
             listing.notes.append(f"split {quote(word)} read as {SPLITS.meaning(word)}")
 
 
-def _check_table(table: str, root: Path, items: list[Item]) -> None:
+def _check_table(table: str, root: Path, items: list[ListedImage[Path]]) -> None:
     if not items:
         raise InputError(f"{table} lists no image; give one line per image")
     missing = [item.id for item in items if not os.path.isfile(item.file)]

@@ -1,15 +1,15 @@
 """Image files: a folder per class, or a table of files."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, final
 
 from hybrid_swin.data.files.decoding import Decoder
-from hybrid_swin.data.files.folders import Item, Listing, list_folders
+from hybrid_swin.data.files.folders import FileListing, list_folders
 from hybrid_swin.data.files.listed_images import decoded
+from hybrid_swin.data.files.listing import ListedImage
 from hybrid_swin.data.files.tables import read_table
-from hybrid_swin.data.sources import LabelledImages, Source, check_range, class_order, user_path
+from hybrid_swin.data.sources import LabelledImages, Source, check_range, user_path
 from hybrid_swin.errors import InputError, here, quote
 
 
@@ -55,15 +55,9 @@ class FolderSource(Source):
         decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
         listing = self.listing()
         key = _key(listing.items, decoder.identity)
-        images = decoded("data source folder", listing.items, decoder, cache, key)
-        return replace(
-            images,
-            left_out=(*images.left_out, *listing.left_out),
-            ignored=tuple(listing.ignored),
-            notes=(*listing.notes, *images.notes),
-        )
+        return decoded("data source folder", listing, decoder, cache, key)
 
-    def listing(self) -> Listing:
+    def listing(self) -> FileListing:
         """The files in a fixed order, and what lies beside them; no image is read.
 
         Raises:
@@ -73,15 +67,10 @@ class FolderSource(Source):
             listing = self._list()
         except OSError as error:
             raise InputError(f"data source folder: {quote(str(error), 160)}") from error
-        names = class_order(item.label for item in listing.items)
-        if len(names) < 2:
-            raise InputError(
-                f"data source folder: {quote(self.csv or self.path, 120)} holds the class(es) "
-                f"{quote(list(names), 90)}; a classifier needs at least two"
-            )
+        listing.check_classes(f"data source folder: {quote(self.csv or self.path, 120)}")
         return listing
 
-    def _list(self) -> Listing:
+    def _list(self) -> FileListing:
         """The files in a fixed order, and what lies beside them."""
         if self.csv:
             table = user_path(self.csv, "csv")
@@ -101,7 +90,7 @@ class FolderSource(Source):
         return list_folders(root, self.layout)
 
 
-def _key(items: list[Item], decoding: str) -> str:
+def _key(items: list[ListedImage[Path]], decoding: str) -> str:
     """Changes whenever the pixels may have changed."""
     sha = hashlib.sha256(decoding.encode())
     for item in items:

@@ -5,20 +5,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, final
 
 from hybrid_swin.data.files.decoding import Decoder
-from hybrid_swin.data.files.image_file import ImageFile
 from hybrid_swin.data.files.listed_images import decoded
+from hybrid_swin.data.files.listing import ListedImage, Listing, check_told
 from hybrid_swin.data.sources import (
     LabelledImages,
     Source,
     SplitName,
     check_range,
-    class_order,
     user_path,
 )
-from hybrid_swin.data.spellings import SPLITS, is_no_group, is_no_label
+from hybrid_swin.data.spellings import SPLITS
 from hybrid_swin.errors import InputError, few, quote, unknown
 from hybrid_swin.errors.failed_imports import is_installed
 from hybrid_swin.errors.plain_text import described
@@ -49,16 +48,6 @@ class _Cell:
         if content is None:
             raise ValueError("no image in this row")
         return content
-
-
-class _Row(NamedTuple):
-    """An image of a data set, as `listed_images` takes it."""
-
-    id: str
-    file: ImageFile
-    label: str
-    split: SplitName | Literal[""]
-    group: str
 
 
 @final
@@ -115,16 +104,13 @@ class HuggingfaceSource(Source):
         decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
         with _quiet():
             parts = self._parts(None if cache is None else cache / "huggingface")
-        rows = [row for split, part in parts.items() for row in self._rows(split, part)]
-        names = class_order(row.label for row in rows)
-        if len(names) < 2:
-            raise InputError(
-                f"{_WORDS}: column {self.label!r} of {quote(self.path, 90)} holds the class(es) "
-                f"{quote(list(names), 90)}; a classifier needs at least two"
-            )
+        listing = Listing[_Cell]()
+        for split, part in parts.items():
+            listing.items += self._listed(split, part)
+        listing.check_classes(f"{_WORDS}: column {self.label!r} of {quote(self.path, 90)}")
         prints = [f"{split} {part._fingerprint}" for split, part in parts.items()]
         key = _key([*prints, self.image, self.label, decoder.identity])
-        return decoded(_WORDS, rows, decoder, cache, key)
+        return decoded(_WORDS, listing, decoder, cache, key)
 
     def _parts(self, cache: Path | None) -> dict[str, Any]:
         """The data set of each split, with images as files; '' for one that is free."""
@@ -200,27 +186,15 @@ class HuggingfaceSource(Source):
                     "ClassLabel are needed, one for each image"
                 )
 
-    def _rows(self, split: str, part: Any) -> Iterator[_Row]:
+    def _listed(self, split: str, part: Any) -> Iterator[ListedImage[_Cell]]:
         names = getattr(part.features[self.label], "names", None)
         labels = list(part[self.label])
-        groups = list(part[self.group]) if self.group else [""] * len(labels)
+        groups = list(part[self.group]) if self.group else [None] * len(labels)
         for index, (label, group) in enumerate(zip(labels, groups, strict=True)):
-            where = f"{_WORDS}: row {index} of {split or 'the data set'}"
-            text = "" if label is None else str(label)
-            if not text.strip() or is_no_label(text):
-                raise InputError(
-                    f"{where}: label {quote(label)} stands for no label; give every image one, or "
-                    "take it out (filter)"
-                )
-            its_group = "" if group is None else str(group)
-            if its_group and is_no_group(its_group):
-                raise InputError(
-                    f"{where}: group {quote(group)} stands for no group, and such images would "
-                    "become one; leave it empty"
-                )
-            name = text if names is None else names[label]
-            cell = _Cell(part, self.image, index)
-            yield _Row(f"{split or 'row'}/{index}", cell, name, _split(split), its_group)
+            texts = ["" if value is None else str(value) for value in (label, group)]
+            check_told(f"{_WORDS}: row {index} of {split or 'the data set'}", *texts)
+            name, cell = texts[0] if names is None else names[label], _Cell(part, self.image, index)
+            yield ListedImage(f"{split or 'row'}/{index}", cell, name, _split(split), texts[1])
 
 
 def _split(name: str) -> SplitName | Literal[""]:

@@ -4,19 +4,17 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, final
 
 from hybrid_swin.data.files.decoding import Decoder
 from hybrid_swin.data.files.listed_images import decoded
-from hybrid_swin.data.files.shards import Place, Sample, Samples, list_shard
+from hybrid_swin.data.files.shards import Place, ShardListing, ShardReader
 from hybrid_swin.data.sources import (
     LabelledImages,
     Source,
     SplitName,
     check_range,
-    class_order,
     user_path,
 )
 from hybrid_swin.data.spellings import SPLITS, simplify
@@ -59,8 +57,8 @@ class ShardsSource(Source):
         value_range: tuple[float, float] | None = None,
     ) -> None:
         self.path = path
-        self.label = Place.of("label", label)
-        self.group = Place.of("group", group) if group else None
+        of_group = Place.of("group", group) if group else None
+        self._reader = ShardReader(Place.of("label", label), of_group)
         self.resize: Literal["crop", "squash", "pad", "none"] = resize
         self.value_range = check_range(_WORDS, value_range)
 
@@ -70,15 +68,8 @@ class ShardsSource(Source):
         """All readable images in the order of the shards."""
         decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
         shards = self._shards()
-        samples = self._samples(shards)
-        key = _key([*shards], samples.items, decoder.identity)
-        images = decoded(_WORDS, samples.items, decoder, cache, key)
-        return replace(
-            images,
-            left_out=(*images.left_out, *samples.left_out),
-            ignored=tuple(samples.ignored),
-            notes=(*_slips(shards.values()), *images.notes),
-        )
+        listing = self._listing(shards)
+        return decoded(_WORDS, listing, decoder, cache, _key(shards, listing, decoder.identity))
 
     def _shards(self) -> dict[Path, str]:
         """The tar files, by name, and what they are called."""
@@ -101,7 +92,7 @@ class ShardsSource(Source):
             raise InputError(f"{_WORDS}: {quote(str(place), 120)} holds no file that ends in .tar")
         return {file: file.relative_to(place).as_posix().removesuffix(".tar") for file in shards}
 
-    def _samples(self, shards: dict[Path, str]) -> Samples:
+    def _listing(self, shards: dict[Path, str]) -> ShardListing:
         """What all shards hold. Raises InputError for what no classifier can learn from."""
         splits = {name: _split_of(name) for name in shards.values()}
         if any(splits.values()) and not all(splits.values()):
@@ -109,27 +100,18 @@ class ShardsSource(Source):
             raise InputError(
                 f"{_WORDS}: {quote(f'{free}.tar')} is of no split, and others are; {_SORT}"
             )
-        samples = Samples()
+        listing, reader = ShardListing(notes=_slips(shards.values())), self._reader
         for file, name in shards.items():
-            part = list_shard(file, name, splits[name], self.label, self.group)
-            samples.items += part.items
-            samples.left_out += part.left_out
-            samples.ignored += part.ignored
-        names = class_order(item.label for item in samples.items)
-        if len(names) < 2:
-            first = samples.left_out[0] if samples.left_out else ()
-            why = f"; left out: {': '.join(first)}" if first else ""
+            reader.add(file, name, splits[name], listing)
+        listing.check_classes(f"{_WORDS}: {quote(self.path, 120)}")
+        counts = Counter(item.id for item in listing.items)
+        twice = next((name for name, count in counts.items() if count > 1), None)
+        if twice is not None:
             raise InputError(
-                f"{_WORDS}: {quote(self.path, 120)} holds the class(es) {quote(list(names), 90)}; "
-                f"a classifier needs at least two{why}"
-            )
-        twice = [name for name, count in Counter(i.id for i in samples.items).items() if count > 1]
-        if twice:
-            raise InputError(
-                f"{_WORDS}: {quote(twice[0], 90)} is there more than once; the samples of a shard "
+                f"{_WORDS}: {quote(twice, 90)} is there more than once; the samples of a shard "
                 "need names of their own: write it again"
             )
-        return samples
+        return listing
 
 
 def _split_of(name: str) -> SplitName | Literal[""]:
@@ -164,12 +146,13 @@ def _slips(names: Iterable[str]) -> list[str]:
     ]
 
 
-def _key(shards: list[Path], items: list[Sample], decoding: str) -> str:
+def _key(shards: Iterable[Path], listing: ShardListing, decoding: str) -> str:
     """Changes whenever the pixels may have changed."""
     sha = hashlib.sha256(decoding.encode())
     for file in shards:
         stat = file.stat()
-        sha.update(f"\n{file} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}".encode())
-    for item in items:
+        stamp = f"\n{file} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+        sha.update(stamp.encode("utf-8", "surrogateescape"))
+    for item in listing.items:
         sha.update(f"\n{item.id} {item.file.offset}".encode("utf-8", "surrogateescape"))
     return sha.hexdigest()[:20]

@@ -53,7 +53,7 @@ _LAYOUTS = {
     ),
 }
 _FILES = {name for layout in _LAYOUTS.values() for files in layout for name in files}
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # whose module has another name in NumPy 1
+_NAMES = {name for layout in _LAYOUTS.values() for name in layout.names}
 _LARGEST = 512 * 1024**2  # bytes of one file; the largest published one has 148 MiB
 
 
@@ -94,6 +94,7 @@ class CifarSource(Source):
         layout = _LAYOUTS[name]
         if name == "CIFAR-10" and self.labels == "coarse":
             raise InputError(f"{_WORDS}: CIFAR-10 has no superclasses; leave out labels: coarse")
+        label = "label" if name == "CIFAR-10" else f"{self.labels}_label"
         images: list[NDArray[Any]] = []
         labels: list[int] = []
         splits: list[SplitName] = []
@@ -103,12 +104,13 @@ class CifarSource(Source):
         )
         for split, published in parts:
             for file, md5 in published.items():
-                pixels, codes = self._batch(file, self._content(files, file, md5))
+                pixels, codes = _batch(file, self._content(files, file, md5), f"{label}s")
                 images.append(pixels)
                 labels += codes
                 splits += [split] * len(codes)
         ((file, md5),) = layout.names.items()
-        class_names = self._class_names(file, self._content(files, file, md5))
+        held = self._content(files, file, md5)
+        class_names = _class_names(file, held, f"{label}_names")
         if max(labels) >= len(class_names) or min(labels) < 0:
             raise InputError(
                 f"{_WORDS}: labels from {min(labels)} to {max(labels)}, but {file} names "
@@ -144,46 +146,51 @@ class CifarSource(Source):
             held = _PlainUnpickler(io.BytesIO(files[name]), encoding="latin1").load()
             if not isinstance(held, dict):
                 raise ValueError(f"a {type(held).__name__}, not a dict")
+            # Written by another Python, names may be bytes.
+            return {k.decode() if isinstance(k, bytes) else str(k): v for k, v in held.items()}
         except Exception as error:  # a damaged pickle can break any step of reading it
             raise InputError(
                 f"{_WORDS}: {name} cannot be read: {quote(described(error), 140)[1:-1]}; get the "
                 f"archive again from {_URL}"
             ) from error
-        # Written by another Python, names may be bytes.
-        return {key.decode() if isinstance(key, bytes) else str(key): v for key, v in held.items()}
 
-    def _batch(self, file: str, held: Mapping[str, Any]) -> tuple[NDArray[np.uint8], list[int]]:
-        """Images (N, H, W, C) and labels of a file."""
-        kinds = ("labels",) if "labels" in held else (f"{self.labels}_labels",)
-        data, codes = held.get("data"), held.get(kinds[0])
-        if (
-            not isinstance(data, np.ndarray)
-            or data.dtype != np.uint8
-            or data.shape[1:] != (3 * _SIDE * _SIDE,)
-            or not len(data)
-        ):
-            raise InputError(f"{_WORDS}: {file} holds no images: 'data' must be (N, 3072) of uint8")
-        whole = isinstance(codes, list) and all(type(code) is int for code in codes)
-        if not isinstance(codes, list) or not whole or len(codes) != len(data):
-            raise InputError(
-                f"{_WORDS}: {file} holds {len(data):,} images, but not as many whole numbers in "
-                f"{kinds[0]!r}"
-            )
-        return np.ascontiguousarray(data.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)), codes
 
-    def _class_names(self, file: str, held: Mapping[str, Any]) -> tuple[str, ...]:
-        key = "label_names" if "label_names" in held else f"{self.labels}_label_names"
-        names = held.get(key)
-        if not isinstance(names, list) or not names:
-            raise InputError(f"{_WORDS}: {file} names no classes: {key!r} must be a list")
-        return tuple(n.decode("latin1") if isinstance(n, bytes) else str(n) for n in names)
+def _batch(file: str, held: Mapping[str, Any], key: str) -> tuple[NDArray[np.uint8], list[int]]:
+    """Images (N, H, W, C) and labels of a file."""
+    data: Any = held.get("data")
+    codes: Any = held.get(key)
+    is_uint8 = isinstance(data, np.ndarray) and data.dtype == np.uint8
+    if not is_uint8 or data.shape[1:] != (3 * _SIDE * _SIDE,) or not len(data):
+        raise InputError(f"{_WORDS}: {file} holds no images: 'data' must be (N, 3072) of uint8")
+    are_whole = isinstance(codes, list) and all(type(code) is int for code in codes)
+    if not are_whole or len(codes) != len(data):
+        raise InputError(
+            f"{_WORDS}: {file} holds {len(data):,} images, but not as many whole numbers in {key!r}"
+        )
+    return np.ascontiguousarray(data.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)), codes
+
+
+def _class_names(file: str, held: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    given = held.get(key)
+    names = given if isinstance(given, list) else []
+    names = [name.decode("latin1") if isinstance(name, bytes) else name for name in names]
+    are_texts = all(isinstance(name, str) and name.strip() for name in names)
+    if not names or not are_texts or len(set(names)) < len(names):
+        raise InputError(
+            f"{_WORDS}: {file}: {key!r} must be a list with another name for each class; got "
+            f"{quote(given)}"
+        )
+    return tuple(names)
 
 
 def _files(path: Path) -> dict[str, bytes]:
     """The files of a set, by name, from a folder or an archive."""
     if path.is_dir():
         inside = [path, *(path / name for name in ("cifar-10-batches-py", "cifar-100-python"))]
-        folder = next((f for f in inside if any((f / name).is_file() for name in _FILES)), path)
+        folders = [f for f in inside if any((f / name).is_file() for name in _NAMES)]
+        if len(folders) > 1:
+            raise _two_sets(path)
+        folder = folders[0] if folders else path
         files = {n: (folder / n).read_bytes() for n in _FILES if (folder / n).is_file()}
     elif path.is_file():
         files = _in_archive(path)
@@ -192,12 +199,21 @@ def _files(path: Path) -> dict[str, bytes]:
             f"{_WORDS}: {quote(str(path), 120)} is not there{here(path)}; get "
             f"cifar-10-python.tar.gz or cifar-100-python.tar.gz from {_URL} and correct 'path'"
         )
-    if not {"batches.meta", "meta"} & files.keys():
+    if files.keys() >= _NAMES:
+        raise _two_sets(path)
+    if not files.keys() & _NAMES:
         raise InputError(
             f"{_WORDS}: {quote(str(path), 120)} holds no batches.meta and no meta; the version for "
             f"Python is needed, from {_URL}"
         )
     return files
+
+
+def _two_sets(path: Path) -> InputError:
+    return InputError(
+        f"{_WORDS}: {quote(str(path), 120)} holds CIFAR-10 and CIFAR-100; give the folder or the "
+        "archive of one of them"
+    )
 
 
 def _in_archive(path: Path) -> dict[str, bytes]:
@@ -207,6 +223,8 @@ def _in_archive(path: Path) -> dict[str, bytes]:
             for member in archive:
                 name = PurePosixPath(member.name).name
                 if member.isfile() and name in _FILES and member.size <= _LARGEST:
+                    if name in files:
+                        raise ValueError(f"{name} is there more than once")
                     opened = archive.extractfile(member)
                     files[name] = b"" if opened is None else opened.read()
     except Exception as error:  # an archive that is cut off, or none, raises several kinds
@@ -215,6 +233,16 @@ def _in_archive(path: Path) -> dict[str, bytes]:
             f"{quote(described(error), 140)[1:-1]}; get it again from {_URL}"
         ) from error
     return files
+
+
+_ARRAY = object()  # what a pickle calls NumPy's class, which it cannot call
+
+
+def _empty_array(kind: object, shape: object, typecode: object) -> NDArray[Any]:
+    """What NumPy begins an array of a pickle with, to be filled by what follows in it."""
+    if kind is not _ARRAY or shape != (0,):
+        raise pickle.UnpicklingError("an array that does not begin empty")
+    return np.empty(0, np.int8)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -233,9 +261,9 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """One of the few names that NumPy arrays need; raises UnpicklingError for others."""
         allowed = {
-            ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-            ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-            ("numpy", "ndarray"): np.ndarray,
+            ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+            ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+            ("numpy", "ndarray"): _ARRAY,
             ("numpy", "dtype"): np.dtype,
             ("_codecs", "encode"): _latin1,
         }

@@ -1,9 +1,11 @@
 """Arrays in idx files, as MNIST and the sets that take its place come."""
 
 import gzip
+import math
 import re
+import struct
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import IO, Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from hybrid_swin.data.sources import (
     class_order,
     user_path,
 )
-from hybrid_swin.errors import InputError, here, quote
+from hybrid_swin.errors import InputError, few, here, quote
 from hybrid_swin.errors.plain_text import described
 
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-balanced-test-images-idx3-ubyte.gz
@@ -27,6 +29,9 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _SPLITS: dict[str, SplitName] = {"train": "train", "t10k": "test", "test": "test"}
+_QMNIST = 8  # columns of its labels
+_MOST_AXES = 4
+_CHUNK = 1024**2  # bytes
 _TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -36,6 +41,7 @@ class _Part(NamedTuple):
     split: SplitName
     images: NDArray[Any]  # (N, H, W, C)
     labels: list[int]
+    notes: tuple[str, ...]
 
 
 @final
@@ -44,8 +50,9 @@ class IdxSource(Source):
 
     A folder holds train-images-idx3-ubyte and train-labels-idx1-ubyte, and for test the same with
     t10k or test in place of train; a dot before idx, and files with .gz at their end, do as well.
-    Images are (N, H, W) or (N, H, W, C); labels (N,) of whole numbers, of which the first column is
-    read where there are several (QMNIST). The files are read as they are, never unpickled.
+    Images are (N, H, W) or (N, H, W, C); labels whole numbers, (N,) or (N, 1). Of QMNIST's eight
+    columns of labels the first is read, and said. Where a file is there packed and unpacked, the
+    unpacked one is read; otherwise each may be there once. Nothing is unpickled.
 
     Source: http://yann.lecun.com/exdb/mnist, "FILE FORMATS FOR THE MNIST DATABASE"
 
@@ -93,6 +100,7 @@ class IdxSource(Source):
             ids=tuple(f"{p.split}/{index}" for p in parts for index in range(len(p.labels))),
             splits=tuple(part.split for part in parts for _ in part.labels),
             stored=f"arrays of {types.pop()}",
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         )
 
     def _files(self) -> dict[SplitName, tuple[Path, Path]]:
@@ -109,7 +117,12 @@ class IdxSource(Source):
             if name and file.is_file():
                 split = _SPLITS.get(name["split"].lower(), "validation")
                 kinds = named.setdefault((name["prefix"].rstrip("-_."), split), {})
-                kinds.setdefault(name["what"].lower(), file)
+                first = kinds.setdefault(name["what"].lower(), file)
+                if file.name not in (first.name, f"{first.name}.gz"):
+                    raise InputError(
+                        f"data source idx: {first.name} and {file.name} are {split} "
+                        f"{name['what'].lower()} both; leave one in {quote(str(folder), 90)}"
+                    )
         sets = sorted({prefix for prefix, _ in named})
         if not sets:
             raise InputError(
@@ -117,10 +130,12 @@ class IdxSource(Source):
                 "train-images-idx3-ubyte or train-images-idx3-ubyte.gz"
             )
         if self.prefix not in sets and (self.prefix or len(sets) > 1):
+            others = few((quote(one) for one in sets if one), 9)
+            advice = f"give one as option 'prefix' ({others})" if others else "leave it out"
             raise InputError(
-                f"data source idx: {quote(str(folder), 90)} holds files with the prefix(es) "
-                f"{', '.join(map(quote, sets[:9]))}; give one as option 'prefix'"
-                + (f", not {quote(self.prefix)}" if self.prefix else "")
+                f"data source idx: {quote(str(folder), 90)} holds "
+                + (f"no files with prefix {quote(self.prefix)}" if self.prefix else "several sets")
+                + f"; {advice}"
             )
         chosen = self.prefix if self.prefix in sets else sets[0]
         order: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -141,9 +156,7 @@ class IdxSource(Source):
                 f"{of_images.name}: shape {images.shape}; (N, H, W) or (N, H, W, C) is needed, of "
                 "at least one image"
             )
-        labels = labels if labels.ndim == 1 else labels.reshape(len(labels), -1)[:, 0]
-        if labels.dtype.kind == "f":
-            raise InputError(f"{of_labels.name}: type {labels.dtype}; whole numbers are needed")
+        labels, notes = _column(labels, of_labels.name)
         if len(labels) != len(images):
             raise InputError(
                 f"{of_labels.name} holds {len(labels):,} labels, but {of_images.name} "
@@ -156,7 +169,7 @@ class IdxSource(Source):
             )
         images = images if images.ndim == 4 else images[..., None]
         images = images.swapaxes(1, 2) if self.transposed else images
-        return _Part(split, images, labels.tolist())
+        return _Part(split, images, labels.tolist(), notes)
 
     def _classes(self, labels: list[int]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """Class names, and each label as an index into them."""
@@ -173,6 +186,21 @@ class IdxSource(Source):
         return self.class_names, np.array(labels, np.int64) - first
 
 
+def _column(labels: NDArray[Any], name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """One label for each image, and what is to be said of others."""
+    if labels.dtype.kind == "f":
+        raise InputError(f"{name}: type {labels.dtype}; whole numbers are needed")
+    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
+        return labels.reshape(-1), ()
+    is_qmnist = labels.ndim == 2 and labels.shape[1] == _QMNIST and labels.dtype == np.int32
+    if not is_qmnist or (labels.sum(axis=1) == 1).all():  # the last are marks in one of columns
+        raise InputError(
+            f"{name}: labels of shape {labels.shape}; one whole number for each image is needed, "
+            "(N,) or (N, 1): of marks in one of several columns save their argmax"
+        )
+    return labels[:, 0], (f"of {_QMNIST} columns of labels the first is the class, as in QMNIST",)
+
+
 def read_idx(path: Path) -> NDArray[Any]:
     """The array of an idx file, packed by gzip or not; native byte order.
 
@@ -183,27 +211,39 @@ def read_idx(path: Path) -> NDArray[Any]:
         InputError: the file is anything else, or longer or shorter than it says.
     """
     try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as opened:
+            head = opened.read(4)
+            kind, axes = (head[2], head[3]) if len(head) == 4 else (0, 0)
+            is_idx = head[:2] == b"\0\0" and kind in _TYPES and 1 <= axes <= _MOST_AXES
+            sizes = opened.read(4 * axes) if is_idx else b""
+            if not is_idx or len(sizes) < 4 * axes:
+                raise InputError(
+                    f"{path.name} is not an idx file: it begins with {head.hex(' ') or 'nothing'}; "
+                    f"two zero bytes, a type and a number of axes up to {_MOST_AXES} are needed, "
+                    "and the length of each axis"
+                )
+            dtype, shape = np.dtype(_TYPES[kind]), struct.unpack(f">{axes}i", sizes)
+            wanted = math.prod(shape) * dtype.itemsize
+            content = _read(opened, wanted + 1)  # what is packed may be of any length
+    except InputError:
+        raise
     except Exception as error:  # packed bytes that are damaged raise several kinds
         reason = quote(described(error), 140)[1:-1]
         raise InputError(f"{path.name} cannot be read: {reason}; get it again") from error
-    kind, axes = (content[2], content[3]) if len(content) >= 4 else (0, 0)
-    start = 4 + 4 * axes
-    if content[:2] != b"\0\0" or kind not in _TYPES or not axes or len(content) < start:
-        raise InputError(
-            f"{path.name} is not an idx file: it begins with "
-            f"{content[:4].hex(' ') or 'nothing'}, and two zero bytes, a type and a number of axes "
-            "are needed"
-        )
-    shape = tuple(int(size) for size in np.frombuffer(content, ">i4", axes, 4))
-    dtype = np.dtype(_TYPES[kind])
-    wanted, have = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, len(content) - start
-    if min(shape) < 0 or wanted != have:
+    if min(shape) < 0:
+        raise InputError(f"{path.name} says that it has the shape {shape}; get it again")
+    if len(content) != wanted:
+        have = f"{len(content):,}: it was cut off" if len(content) < wanted else "more"
         raise InputError(
             f"{path.name} says that it holds {shape} values, {wanted:,} bytes, but it holds "
-            f"{have:,}; it may have been cut off: get it again"
+            f"{have}; get it again"
         )
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    return values.astype(dtype.newbyteorder("="))
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _read(opened: IO[bytes] | gzip.GzipFile, most: int) -> bytearray:
+    """At most so many bytes, without room for more than there are."""
+    content = bytearray()
+    while len(content) < most and (chunk := opened.read(min(_CHUNK, most - len(content)))):
+        content += chunk
+    return content

@@ -144,6 +144,9 @@ class Payload:
         b"cos\nsystem\n(S'true'\ntR.",
         b"cnumpy\nload\n(S'/dev/null'\ntR.",
         b"c_codecs\nencode\n(S'a'\nS'zip'\ntR.",
+        b"cnumpy\nndarray\n(I40000000000\ntR.",  # room for 300 GB
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I40000000000\ntS'b'\ntR.",
+        pickle.dumps({b"\xff\xfe": 1}),
     ],
 )
 def test_code_in_a_pickle_never_runs(tmp_path, content):
@@ -161,7 +164,10 @@ def test_code_in_a_pickle_never_runs(tmp_path, content):
         ({"test_batch": batch(0) | {"labels": [0, 1]}}, "4 images, but not as many whole numbers"),
         ({"test_batch": batch(0) | {"labels": ["a"] * 4}}, "not as many whole numbers"),
         ({"test_batch": batch(0, (0, 1, 2, 3))}, "labels from 0 to 3, but batches.meta names 3"),
-        ({"batches.meta": {"names": 1}}, "batches.meta names no classes"),
+        ({"batches.meta": {"label_names": ["a", "b", ""]}}, "another name for each class"),
+        ({"batches.meta": {"label_names": ["a", "b", "a"]}}, "another name for each class"),
+        ({"batches.meta": {"label_names": ["a", ["b"], 3]}}, "another name for each class"),
+        ({"batches.meta": {"names": 1}}, "batches.meta: 'label_names' must be a list"),
     ],
 )
 def test_files_that_do_not_fit_are_named(tmp_path, changes, message):
@@ -181,6 +187,18 @@ def test_what_is_no_archive_of_it_is_refused(tmp_path):
         load(archive(tmp_path / "binary.tar.gz", {"data_batch_1.bin": b"1"}))
     with pytest.raises(InputError, match="is not there"):
         load(tmp_path / "none.tar.gz")
+    with pytest.raises(InputError, match="holds CIFAR-10 and CIFAR-100; give the folder"):
+        load(archive(tmp_path / "both.tar.gz", ten() | hundred()))
+    for name in ("cifar-10-batches-py/batches.meta", "cifar-100-python/meta"):
+        (tmp_path / "root" / name).parent.mkdir(parents=True)
+        (tmp_path / "root" / name).touch()
+    with pytest.raises(InputError, match="holds CIFAR-10 and CIFAR-100; give the folder"):
+        load(tmp_path / "root")
+    with tarfile.open(tmp_path / "twice.tar", "w") as tar:
+        for folder in ("a", "b"):
+            tar.addfile(tarfile.TarInfo(f"{folder}/data_batch_2"))
+    with pytest.raises(InputError, match="data_batch_2 is there more than once"):
+        load(tmp_path / "twice.tar")
     with pytest.raises(InputError, match="no superclasses"):
         load(whole, labels="coarse")
     with pytest.raises(InputError, match=re.escape("set image_size: 32 and in_channels: 3")):

@@ -108,7 +108,11 @@ def test_rows_without_an_image_are_left_out(tmp_path):
         ({"train": table(0), "val": table(1), "dev": table(2)}, {}, "two mean validation"),
         ({"val": table(0), "test": table(1)}, {}, "has no split train"),
         ({"train": table(0, (0, 0))}, {}, r"class\(es\) \['cat'\]; a classifier needs"),
-        ({"train": table(0), "test": table(1, (-1, 0))}, {}, "row 0 of test: label '-1' stands for"),
+        (
+            {"train": table(0), "test": table(1, (-1, 0))},
+            {},
+            "row 0 of test: label '-1' stands",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_with_what_can(tmp_path, parts, options, message):

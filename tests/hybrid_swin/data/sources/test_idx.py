@@ -1,6 +1,7 @@
 """Files as MNIST's are, of every type, and what is wrong with others."""
 
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -69,9 +70,9 @@ def test_arrays_come_back_as_they_were(tmp_path, kind, shape):
 
 def test_one_of_several_sets_is_chosen(tmp_path):
     write(tmp_path, mnist("emnist-digits-") | mnist("emnist-letters-"))
-    with pytest.raises(InputError, match=r"'emnist-digits', 'emnist-letters'; give one as option"):
+    with pytest.raises(InputError, match=r"several sets; .*\('emnist-digits', 'emnist-letters'\)"):
         load(tmp_path)
-    with pytest.raises(InputError, match="not 'emnist-lettres'"):
+    with pytest.raises(InputError, match="no files with prefix 'emnist-lettres'; give one"):
         load(tmp_path, prefix="emnist-lettres")
     assert len(load(tmp_path, prefix="emnist-letters").ids) == 6
 
@@ -95,14 +96,59 @@ def test_class_names_count_from_the_first_label(tmp_path, first, codes):
         load(tmp_path, class_names="a,b,a")
 
 
-def test_of_several_columns_of_labels_the_first_is_the_class(tmp_path):
-    """QMNIST: class, series, writer, ..."""
-    labels = np.array([[3, 0, 2600], [1, 0, 2601]], np.int32)
-    write(
-        tmp_path,
-        {"qmnist-train-images-idx3-ubyte": images(2), "qmnist-train-labels-idx2-int": labels},
-    )
-    assert load(tmp_path).class_names == ("1", "3")
+def test_of_qmnists_columns_of_labels_the_first_is_the_class_and_said(tmp_path):
+    """Class, series, writer, ..."""
+    labels = np.array([[3, 0, 2600, 9, 1, 2, 0, 0], [1, 0, 2601, 9, 1, 2, 0, 0]], np.int32)
+    named = {"qmnist-train-images-idx3-ubyte": images(2), "qmnist-train-labels-idx2-int": labels}
+    write(tmp_path, named)
+    found = load(tmp_path)
+    assert found.class_names == ("1", "3")
+    assert found.notes == ("of 8 columns of labels the first is the class, as in QMNIST",)
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(4, "u1"), (8, "u1"), (8, "i4"), (2, "i4")])
+def test_marks_in_one_of_several_columns_are_not_taken_for_a_class(tmp_path, classes, kind):
+    labels = np.eye(classes, dtype=kind)
+    write(tmp_path, {"train-images-idx3-ubyte": images(classes), "train-labels-idx2-x": labels})
+    with pytest.raises(InputError, match="one whole number for each image is needed"):
+        load(tmp_path)
+
+
+def test_a_column_of_labels_is_what_it_is_without(tmp_path):
+    labels = np.array([[3], [1]], np.uint8)
+    write(tmp_path, {"train-images-idx3-ubyte": images(2), "train-labels-idx2-ubyte": labels})
+    assert load(tmp_path).labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("again", "is_fine"),
+    [
+        ("train-images-idx3-ubyte", True),  # packed and unpacked, as libraries leave them
+        ("TRAIN-images-idx3-ubyte", False),
+        ("test-images-idx3-ubyte", False),  # and t10k
+        ("train-images.idx3-ubyte", False),
+    ],
+)
+def test_of_two_files_of_one_kind_none_is_read_in_silence(tmp_path, again, is_fine):
+    write(tmp_path, mnist() | {again: images(4 if "rain" in again.lower() else 2)})
+    if is_fine:
+        assert len(load(tmp_path).ids) == 6
+        return
+    with pytest.raises(InputError, match=r"are (train|test) images both; leave one in"):
+        load(tmp_path)
+
+
+def test_a_packed_file_takes_no_more_room_than_it_says(tmp_path):
+    """64 MiB of zeros behind 120 bytes of images, packed to 64 KiB."""
+    content = as_idx(images(4)) + bytes(64 * 1024**2)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
+    del content
+    tracemalloc.start()
+    with pytest.raises(InputError, match="120 bytes, but it holds more; get it again"):
+        read_idx(tmp_path / "train-images-idx3-ubyte.gz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 1024**2
 
 
 def test_colour_and_other_types(tmp_path):
@@ -126,15 +172,18 @@ def test_colour_and_other_types(tmp_path):
         ({"train-images-idx3-ubyte.gz": images(4)[0]}, r"\(N, H, W\) or"),
         ({"t10k-images-idx3-ubyte.gz": images(2).astype("f4")}, "differ in type"),
         ({"t10k-images-idx3-ubyte.gz": images(2, 0, (5, 6))}, "the images are 5 x 6"),
-        ({"train-images-idx3-ubyte.gz": as_idx(images(4))[:-1]}, "may have been cut off"),
-        ({"train-images-idx3-ubyte.gz": as_idx(images(4)) + b"0"}, "120 bytes, but it holds 121"),
+        ({"train-images-idx3-ubyte.gz": as_idx(images(4))[:-1]}, "holds 119: it was cut off"),
+        ({"train-images-idx3-ubyte.gz": as_idx(images(4)) + b"0"}, "it holds more; get it again"),
         (
             {"train-images-idx3-ubyte.gz": b"\x89PNG\r\n"},
             "is not an idx file: it begins with 89 50 4e",
         ),
         ({"train-images-idx3-ubyte.gz": b""}, "is not an idx file: it begins with nothing"),
         ({"train-images-idx3-ubyte.gz": b"\0\0\x08\x03\0"}, "is not an idx file"),
-        ({"train-images-idx3-ubyte.gz": b"\0\0\x08\x01\xff\xff\xff\xff"}, "may have been cut off"),
+        ({"train-images-idx3-ubyte.gz": b"\0\0\x08\x01\xff\xff\xff\xff"}, r"the shape \(-1,\)"),
+        ({"train-images-idx3-ubyte.gz": b"\0\0\x08\x04" + b"\0\1\0\0" * 4}, "it was cut off"),
+        ({"train-images-idx3-ubyte.gz": b"\0\0\x08\x46" + b"\0\0\0\1" * 70}, "up to 4"),
+        ({"train-labels-idx1-ubyte.gz": np.zeros((4, 0), np.uint8)}, "one whole number for each"),
     ],
 )
 def test_files_that_do_not_fit_are_named(tmp_path, changes, message):

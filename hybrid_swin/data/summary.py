@@ -108,9 +108,9 @@ def _classes(about: Mapping[str, Any]) -> str:
     each = (
         f"{few:,} images each"
         if few == many
-        else f"{few:,} ({_plain(least)}) to {many:,} ({_plain(most)}) images each"
+        else f"{few:,} ({plain_name(least)}) to {many:,} ({plain_name(most)}) images each"
     )
-    return f"{len(names):,}: {', '.join(map(_plain, some))}; {each}"
+    return f"{len(names):,}: {', '.join(map(plain_name, some))}; {each}"
 
 
 def _splits(about: Mapping[str, Any]) -> str:
@@ -163,6 +163,6 @@ def _left_out(about: Mapping[str, Any], kept_in: str) -> str:
     return "; ".join(parts) + f"; all in {kept_in}"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name as it is, where a terminal can show it."""
     return name if name.isprintable() and len(name) <= 40 else quote(name, 40)

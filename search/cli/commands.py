@@ -1,6 +1,6 @@
 """The commands of the door: what each is called, its options, and the function that answers it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -11,7 +11,8 @@ from hybrid_swin.system.program import program
 from search.cli.cost.rows import Question
 from search.cli.data.options import DataOptions
 from search.cli.data.options import question_of as data_question
-from search.cli.inspect.options import InspectQuestion, question_of
+from search.cli.inspect.options import InspectQuestion
+from search.cli.inspect.options import question_of as inspect_question
 from search.cli.options import (
     AttributionOptions,
     BlocksOptions,
@@ -76,6 +77,8 @@ class Command:
     positional: str = ""  # the option that words without ``--`` are for
     # what its config files hold, and which of them is meant without any
     settings: tuple[type[ExperimentSettings], str] | None = None
+    # what its words ask, of a command whose words mean more than its options and settings say
+    question: Callable[[Options, Sequence[str]], Any] | None = None
 
     def parser(self, name: str) -> Options:
         """The parser of its words."""
@@ -85,13 +88,11 @@ class Command:
     def parse(self, name: str, words: Sequence[str]) -> tuple[Any, ...]:
         """What its function takes. Raises InputError for words that it does not."""
         parser = self.parser(name)
-        if self.options is DataOptions:
-            return (data_question(parser, words),)
+        if self.question:
+            return (self.question(parser, words),)
         if self.settings:
             given: tuple[Any, ...] = parse_settings(parser, words, self.options, *self.settings)
             return (*given, words) if issubclass(self.options, TimeOptions) else given
-        if self.options is InspectQuestion:
-            return (question_of(parser, words),)
         return (parser.build(self.options, words),)
 
     def run(self, name: str, words: Sequence[str]) -> int:
@@ -142,12 +143,14 @@ COMMANDS = {
         "search.cli.data.command:show_data",
         "config",
         _STUDY,
+        data_question,
     ),
     "inspect": Command(
         "look into a network, trained or not",
         InspectQuestion,
         "search.cli.inspect.command:inspect",
         "target",
+        question=inspect_question,
     ),
     "attribution": Command(
         "what each block does in each stage, from random trials or a comparison",

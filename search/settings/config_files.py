@@ -94,20 +94,30 @@ def find_config(name: str, folder: str = "search") -> Path:
             raise InputError(f"--config {name!r} is {kind}; give a file")
     except (OSError, RuntimeError) as error:  # an unknown ~user, a name that no system takes
         raise InputError(f"--config {name!r} cannot be read: {error}") from error
-    path = given if given.suffix else given.with_suffix(".yaml")
-    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
-    roots = [root for root in _bundled() if root.is_dir()]
-    for root in roots:
-        for place in (folder, *_FOLDERS):
-            if (root / place / relative).is_file():
-                return root / place / relative
+    if (file := _bundled_file(given, folder)) is not None:
+        return file
     near = did_you_mean(given.stem, (beside := _files_beside(given)))
     for stem, file in beside.items():
         if near.endswith(f" {stem!r}?"):
             raise InputError(f"there is no file {name!r}; did you mean {str(file)!r}?")
-    known = [file.stem for root in roots for file in (root / folder).glob("*.yaml")]
-    hint = str(unknown("config", path.stem, known)).removeprefix(f"unknown config {path.stem!r}")
+    known = [file.stem for root in _bundled() for file in (root / folder).glob("*.yaml")]
+    hint = str(unknown("config", given.stem, known)).removeprefix(f"unknown config {given.stem!r}")
     raise InputError(f"there is no file {name!r}, nor a bundled config of that name{hint}")
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a bundled config has this name, which is not a path."""
+    return os.sep not in name and _bundled_file(Path(name), "search") is not None
+
+
+def _bundled_file(given: Path, folder: str) -> Path | None:
+    path = given if given.suffix else given.with_suffix(".yaml")
+    relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
+    for root in _bundled():
+        for place in (folder, *_FOLDERS):
+            if (root / place / relative).is_file():
+                return root / place / relative
+    return None
 
 
 def bundled_configs(folder: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
@@ -53,6 +54,7 @@ _KINDS = (
     ),
     _VARIANT,
 )
+_EXPERIMENTS = _KINDS[:2]
 
 
 def kind_of(settings: type) -> ConfigKind:
@@ -77,15 +79,15 @@ def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, wha
 
 
 def settings_in(file: str) -> type:
-    """The dataclass whose settings stand in a config; a study's where that cannot be told.
+    """The dataclass whose settings stand in a config; a study's if that cannot be told.
 
     It may be a receipt, or bundled and named alone.
     """
-    for kind in (_KINDS[0], _KINDS[1]):
+    content: dict[str, Any] = {}
+    for kind in reversed(_EXPERIMENTS):
         with suppress(InputError):
             content = read_config(file, kind.folder)
-            return max(_KINDS[:2], key=lambda one: len(one.known(content))).settings
-    return StudySettings
+    return max(_EXPERIMENTS, key=lambda one: len(one.known(content))).settings
 
 
 def use_of(file: str) -> str:

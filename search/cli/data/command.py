@@ -8,21 +8,25 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
 from hybrid_swin.data.pixel_values import check_values
-from hybrid_swin.data.summary import describe, summary_lines
-from hybrid_swin.errors import InputError, quote
+from hybrid_swin.data.pixels import full_scale
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.sources.folder import FolderSource
+from hybrid_swin.data.summary import describe, plain_name, summary_lines
+from hybrid_swin.errors import InputError, few, quote
 from hybrid_swin.spec import registry
 from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import expanded
-from search.cli.data.contact_sheet import Sheet, draw_sheet, fill_sheet
+from search.cli.data.drawn_sheet import draw_sheet
 from search.cli.data.options import DataQuestion
+from search.cli.data.sheet import MOST_ROWS, Sheet, fill_sheet
 from search.cli.data.terminal_sheet import sheet_in_text
 from search.execution.workers import image_cache
 
 _SPLITS = ("train", "validation", "test")
-_MOST_CLASSES, _MOST_FILES = 40, 10  # that are listed
+_MOST_FILES, _MOST_CHANNELS = 10, 4  # that are listed
 _CAUTIONS = ("left out", "note")
 
 
@@ -79,24 +83,46 @@ def _look(question: DataQuestion) -> _Overview:
             "looked at here; `data` shows those of a data source"
         )
     out = expanded(options.out)
-    if not out.parent.is_dir():
-        raise InputError(f"--out {options.out}: there is no folder {quote(str(out.parent), 120)}")
+    _check_place(out, settings.data)
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     cache = image_cache(settings)
     kept = cache if cache.is_dir() else None  # nothing is left behind
     data = load_data(settings.data, variant.image_size, variant.in_channels, kept)
-    unfit = _refusal(lambda: check_values(data, [question.recipe]))
-    problem = unfit
-    if not question.is_proposed:
+    recipe = question.recipe
+    unfit = problem = _refusal(lambda: check_values(data, [recipe]))
+    if question.counts_classes:
         problem = problem or _refusal(lambda: data.check_classes(variant.num_classes))
+    size = recipe.test_image_size
+    problem = problem or _refusal(lambda: at_test_size(data, settings.data, size, kept))
     # what cannot be augmented is shown as it is
-    sheet = fill_sheet(data, None if unfit else question.recipe, options)
+    sheet = fill_sheet(data, None if unfit else recipe, options)
     draw_sheet(out, sheet)
     return _Overview(question, data, describe(data), problem, sheet, out)
 
 
-def _refusal(check: Callable[[], None]) -> str:
+def _check_place(out: Path, data: DataSettings) -> None:
+    """Raise InputError for a place of the sheet that is a folder, is not there or holds images.
+
+    A sheet among images would be read as one of them the next time, or replace one.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        what = "is a folder" if out.is_dir() else f"there is no folder {str(out.parent)!r}"
+        raise InputError(f"--out {quote(str(out), 120)}: {what}; give another place")
+    place = out.resolve()
+    path, table = (str(data.options.get(name) or "") for name in ("path", "csv"))
+    among = bool(path) and not table and place.is_relative_to(expanded(path).resolve())
+    if data.source == "folder" and table:
+        listing = FolderSource(**data.options).listing()
+        among = any(item.file.resolve() == place for item in listing.items)
+    if among:
+        raise InputError(
+            f"--out {quote(str(out), 120)} lies among the images, where it would be read as one of "
+            "them or replace one; give a place outside of them"
+        )
+
+
+def _refusal(check: Callable[[], object]) -> str:
     """Why a check refuses; empty if it does not."""
     try:
         check()
@@ -140,26 +166,42 @@ def _print(overview: _Overview, console: Console) -> None:
             f"{'size':<11}{height} x {width} as `run --images` proposes; others by "
             "--variant.image_size"
         )
-    mean, std = (", ".join(f"{x:.3g}" for x in values) for values in (data.mean, data.std))
+    mean, std = (
+        few((f"{x:.3g}" for x in values), _MOST_CHANNELS) for values in (data.mean, data.std)
+    )
     console.say(f"{'normalised':<11}by mean {mean} and standard deviation {std} of the train split")
     low, high = sheet.fed_range
     changes = ", ".join(sheet.augmented_by) or "not augmented"
     console.say(f"{'fed':<11}{changes}; values from {low:.3g} to {high:.3g} on the sheet")
-    console.say(f"{'sheet':<11}{overview.out}")
+    console.say(f"{'sheet':<11}{overview.out}{_how_shown(data, sheet)}")
     console.print()
     console.print(_table(overview.by_class))
-    if (more := len(overview.by_class) - _MOST_CLASSES) > 0:
+    if (more := len(overview.by_class) - MOST_ROWS) > 0:
         console.say(f"{more:,} more classes: --format json", style="dim")
     if picture := sheet_in_text(sheet, console):
         console.print()
         console.print(picture)
 
 
+def _how_shown(data: LoadedData, sheet: Sheet) -> str:
+    """What a picture of the images does not tell by itself."""
+    parts = []
+    if sheet.shown_range != (0, 1):
+        low, high = (x * full_scale(data.images.images.dtype) for x in sheet.shown_range)
+        parts.append(f"black is {low:.4g} and white {high:.4g}")
+    channels = data.images.images.shape[-1]
+    if channels not in (1, 3):
+        parts.append(f"channel{'s 1 to 3' if channels > 2 else ' 1'} of {channels}")
+    if len(data.images.class_names) > MOST_ROWS:
+        parts.append(f"the first {MOST_ROWS} classes")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
 def _table(by_class: Mapping[str, list[int]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class", header_style="dim", overflow="fold")
     for name in _SPLITS:
-        table.add_column(name, header_style="dim", justify="right")
-    for name, row in list(by_class.items())[:_MOST_CLASSES]:
-        table.add_row(name, *(f"{count:,}" for count in row))
+        table.add_column(name, header_style="dim", justify="right", no_wrap=True)
+    for name, row in list(by_class.items())[:MOST_ROWS]:
+        table.add_row(plain_name(name), *(f"{count:,}" for count in row))
     return table

@@ -13,6 +13,7 @@ from hybrid_swin.system.answer import JsonOptions
 from hybrid_swin.system.options import Options
 from hybrid_swin.system.schema import build_settings
 from search.settings.comparison import ComparisonSettings
+from search.settings.config_files import is_bundled
 from search.settings.experiment import ExperimentSettings
 from search.settings.kinds import settings_in
 from search.settings.reading import ConfigOptions, parse_settings, with_words
@@ -56,10 +57,10 @@ class DataOptions(ConfigOptions, JsonOptions):
                 "--draw-seed": (self.draw_seed, Range(0, 2**32 - 1)),
             }
         )
-        if not self.out.lower().endswith(SHEET_SUFFIXES):
+        if Path(self.out).suffix.lower() not in SHEET_SUFFIXES:
             raise InputError(
                 f"--out {self.out}: the sheet is written as {' or '.join(SHEET_SUFFIXES)}; give a "
-                "name that ends so"
+                "name with that ending"
             )
 
     @property
@@ -81,6 +82,7 @@ class DataQuestion:
         variant: says what images the network takes; of a space the first.
         recipe: says how they are augmented; of a space the first.
         is_proposed: whether image size and channels are chosen here, by what the images are like.
+        counts_classes: whether the variant's number of classes was given.
     """
 
     options: DataOptions
@@ -88,6 +90,7 @@ class DataQuestion:
     variant: Variant
     recipe: Recipe
     is_proposed: bool = False
+    counts_classes: bool = True
 
 
 def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
@@ -100,10 +103,12 @@ def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
     given = [(path, value) for path, value in parser.read(words) if path in names]
     options = parser.built(DataOptions, given)
     if options.images is not None:
-        _check_no_others(options.images, [path for path, _ in parser.read(words)])
+        paths = [path for path, _ in parser.read(words)]
+        _check_no_others(options.images, paths)
         content = with_words(_of_images(options.images), parser, words, DataOptions, StudySettings)
         settings: ExperimentSettings = build_settings(StudySettings, content)
-        return _question(options, settings, is_proposed=True)
+        counts_classes = "variant.num_classes" in paths
+        return _question(options, settings, is_proposed=True, counts_classes=counts_classes)
     kind: type[ExperimentSettings] = StudySettings
     if options.config and settings_in(options.config[0]) is ComparisonSettings:
         kind = ComparisonSettings
@@ -112,7 +117,10 @@ def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
 
 
 def _question(
-    options: DataOptions, settings: ExperimentSettings, is_proposed: bool = False
+    options: DataOptions,
+    settings: ExperimentSettings,
+    is_proposed: bool = False,
+    counts_classes: bool = True,
 ) -> DataQuestion:
     from search.space.budget import limits
     from search.space.space import Space
@@ -120,7 +128,8 @@ def _question(
     if isinstance(settings, StudySettings):
         limits(settings.budget)  # plays no part here, and is refused as `run` refuses it
     space = Space(settings.variant, settings.recipe)
-    return DataQuestion(options, settings, *space.resolve(space.default()), is_proposed)
+    variant, recipe = space.resolve(space.default())
+    return DataQuestion(options, settings, variant, recipe, is_proposed, counts_classes)
 
 
 def _check_no_others(images: str, given: Sequence[str]) -> None:
@@ -136,6 +145,11 @@ def _check_no_others(images: str, given: Sequence[str]) -> None:
 
 def _of_images(images: str) -> dict[str, Any]:
     """Settings for images: their size and channels by the rules of `run --images`."""
+    if is_bundled(images):
+        raise InputError(
+            f"{quote(images)} is a folder here, and the name of a bundled config; write "
+            f"{quote(f'./{images}')} for the folder, or {quote(f'{images}.yaml')} for the config"
+        )
     if not Path(images).expanduser().exists():
         raise InputError(f"{quote(images, 120)}: there is no such folder or file{here(images)}")
     from search.launch.proposal.content import data_of

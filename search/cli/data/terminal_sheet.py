@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from hybrid_swin.system.console import Console
-from search.cli.data.contact_sheet import Sheet
+from search.cli.data.sheet import Sheet
 
 _SIDE = 12  # pixels of an image's longer side
 _ROWS = 5  # classes

@@ -91,7 +91,8 @@ def test_of_many_classes_the_first_are_listed(place, capsys):
 
 def test_a_wrong_number_of_classes_is_a_problem_of_a_file(place, capsys):
     assert "set num_classes: 10" in data(capsys, "--variant.num_classes", "7")
-    assert "problem" not in data(capsys, "photos", "--variant.num_classes", "7")
+    assert "set num_classes: 10" in data(capsys, "photos", "--variant.num_classes", "7")
+    assert "problem" not in data(capsys, "photos")
 
 
 def test_validation_images_are_shown_as_they_are(place, capsys):
@@ -103,12 +104,50 @@ def test_validation_images_are_shown_as_they_are(place, capsys):
     ("words", "message"),
     [
         (["photos", "--out", "nowhere/a.png"], "there is no folder 'nowhere'"),
+        (["photos", "--out", "photos/class0/0.png"], "lies among the images"),
+        (["photos", "--out", "photos/new.svg"], "lies among the images"),
+        (["photos", "--out", "sheets.png"], "is a folder"),
         (["--data.class_path", "my.Module"], "`data` shows those of a data source"),
         (["photos/class0"], "holds no class folder"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_a_line(place, capsys, words, message):
+    (place / "sheets.png").mkdir()
+    before = (place / "photos" / "class0").stat().st_mtime_ns
     assert main(["data", *words]) == 2
     said = capsys.readouterr()
     assert message in said.err and len(said.err.strip().splitlines()) == 1
     assert not said.out
+    assert (place / "photos" / "class0").stat().st_mtime_ns == before
+
+
+def test_no_sheet_is_left_where_it_would_be_an_image(place, monkeypatch, capsys):
+    monkeypatch.chdir(place / "photos" / "class0")
+    assert main(["data", "../../photos"]) == 2
+    assert "lies among the images" in capsys.readouterr().err
+    data(capsys, "../../photos", "--out", str(place / "sheet.png"))
+
+
+def test_a_table_of_images_protects_those_that_it_names(place, capsys):
+    files = [file for c in "012" for file in sorted((place / "photos" / f"class{c}").iterdir())]
+    rows = [f"{file.relative_to(place)},{file.parent.name}" for file in files]
+    (place / "set.csv").write_text("\n".join(["file,label", *rows]))
+    assert main(["data", "set.csv", "--out", str(files[0])]) == 2
+    assert "lies among the images" in capsys.readouterr().err
+    data(capsys, "set.csv")
+
+
+def test_what_the_picture_does_not_tell_is_said(place, capsys):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 4096, (30, 8, 8, 5), dtype=np.uint16)
+    np.savez(place / "scan.npz", train_images=pixels, train_labels=np.arange(30) % 3)
+    out = data(capsys, "scan.npz")
+    assert "black is " in out and "channels 1 to 3 of 5" in out
+
+
+def test_a_folder_that_hides_a_bundled_config_is_asked_about(place, capsys):
+    (place / "photos").rename(place / "digits")
+    assert main(["data", "digits"]) == 2
+    assert "write './digits' for the folder" in capsys.readouterr().err
+    assert "photos" not in data(capsys, "digits.yaml")
+    assert "class0" in data(capsys, "./digits")

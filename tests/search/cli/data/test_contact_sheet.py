@@ -10,8 +10,9 @@ from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.cli.data.contact_sheet import _mosaic, fill_sheet
+from search.cli.data.drawn_sheet import _mosaic, draw_sheet
 from search.cli.data.options import DataOptions
+from search.cli.data.sheet import fill_sheet
 from search.cli.data.terminal_sheet import sheet_in_text
 
 
@@ -79,6 +80,34 @@ def test_a_row_for_each_class():
     height, width = whole.shape[0] // 3, whole.shape[1] // 2
     assert (whole[0, 0] == np.float32(0.2)).all() and (whole[height, 0] == np.float32(0.6)).all()
     assert (whole[:, width:] == 1).all() and (whole[2 * height :] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.bool_])
+def test_dark_images_are_stretched(tmp_path, dtype):
+    """12 bits in 16, and masks, would all show as black."""
+    pixels = images(dtype, 0, 1 if dtype is np.bool_ else 4095)
+    pixels[:, 0, 0] = pixels.max()
+    sheet = fill_sheet(load(tmp_path, pixels), None, DataOptions())
+    shown = np.concatenate([np.ravel(image) for row in sheet.loaded.values() for image in row])
+    assert shown.min() < 0.05 and shown.max() > 0.95
+    assert sheet.shown_range[1] < 0.1 or dtype is np.bool_
+
+
+@pytest.mark.parametrize("size", [(1, 400), (400, 1), (3, 2)])
+def test_an_image_of_any_shape_keeps_a_place_of_its_own(tmp_path, size):
+    rows = {name: [np.zeros((*size, 3), np.float32)] * 4 for name in "abc"}
+    whole = _mosaic(rows, 4)
+    assert whole.shape[0] / 3 >= 16 and whole.shape[1] / 4 >= 16
+    assert max(whole.shape[0] / 3, whole.shape[1] / 4) <= 140
+
+
+def test_a_long_title_ends_where_the_sheet_does(tmp_path):
+    loaded = load(tmp_path, images(np.uint8, 0, 255))
+    recipe = Recipe(shift=1, flip="horizontal", augmentations=("rand_augment", "random_erasing"))
+    sheet = fill_sheet(loaded, recipe, DataOptions(columns=2))
+    draw_sheet(tmp_path / "sheet.svg", sheet)
+    drawn = (tmp_path / "sheet.svg").read_text()
+    assert "as fed: " in drawn and "..." in drawn
 
 
 def test_a_terminal_with_colours_shows_it(tmp_path):

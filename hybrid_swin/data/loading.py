@@ -147,10 +147,11 @@ def _load_images(
 ) -> tuple[LabelledImages, str]:
     loader = registry.load("data source", source)(**json.loads(options))
     images: LabelledImages = loader.load(image_size, in_channels, cache)
-    broken = pixels.first_not_finite(images.images)
+    broken = pixels.first_unusable(images.images)
     if broken is not None:
         raise InputError(
-            f"image {images.ids[broken]!r} holds a NaN or an infinity; fix it or take it out"
+            f"image {images.ids[broken]!r} holds a NaN, an infinity or a value beyond "
+            f"{pixels.LARGEST:g}; fix it or take it out"
         )
     return images, _hash(images)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CHUNK_VALUES = 4 * 1024**2
+LARGEST = 1e100  # magnitude of a value, whose square still can be summed
 
 
 def chunks(images: NDArray[Any]) -> Iterator[slice]:
@@ -25,14 +26,15 @@ def digest(images: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
-def first_not_finite(images: NDArray[Any]) -> int | None:
-    """Index of the first image with a NaN or an infinity."""
+def first_unusable(images: NDArray[Any]) -> int | None:
+    """Index of the first image with a NaN, an infinity, or a value of more than `LARGEST`."""
     if images.dtype.kind != "f":
         return None
+    largest = min(LARGEST, float(np.finfo(images.dtype).max))
     for chunk in chunks(images):
-        finite = np.isfinite(images[chunk]).all(axis=(1, 2, 3))
-        if not finite.all():
-            return int(chunk.start + np.argmin(finite))
+        usable = (np.abs(images[chunk]) <= largest).all(axis=(1, 2, 3))  # NaN is not
+        if not usable.all():
+            return int(chunk.start + np.argmin(usable))
     return None
 
 
@@ -58,6 +60,8 @@ def as_floats(values: NDArray[Any]) -> NDArray[Any]:
     """
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)
+    if not np.isfinite(small).all():
+        return small if not np.isfinite(values).all() else values.astype(np.float64)
     worst, count, total, squares = 0.0, 0, 0.0, 0.0
     near = float(values.flat[0])
     for chunk in chunks(values):
@@ -66,7 +70,7 @@ def as_floats(values: NDArray[Any]) -> NDArray[Any]:
         x -= near
         count, total, squares = count + x.size, total + x.sum(), squares + np.square(x).sum()
     spread = np.sqrt(max(squares / count - (total / count) ** 2, 0.0))
-    fine = worst == 0 or not np.isfinite(spread) or worst <= 1e-6 * spread
+    fine = worst <= 1e-6 * spread
     return small if fine else values.astype(np.float64)
 
 

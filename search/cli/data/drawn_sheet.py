@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hybrid_swin.errors import InputError, quote
 from hybrid_swin.system.figure_files import write_figure
 from search.cli.data.sheet import Rows, Sheet
 
@@ -51,13 +50,7 @@ def draw_sheet(file: Path, sheet: Sheet) -> None:
             for side in axes.spines.values():
                 side.set_visible(False)
 
-    try:
-        write_figure(file, draw)
-    except OSError as error:
-        raise InputError(
-            f"{quote(str(file), 120)} cannot be written: {error.strerror or error}; give another "
-            "--out"
-        ) from error
+    write_figure(file, draw)
 
 
 def _mosaic(rows: Rows, columns: int) -> NDArray[Any]:

@@ -34,6 +34,7 @@ class DataOptions(ConfigOptions, JsonOptions):
     a .csv or an .npz. Test images are counted and not shown.
 
     Args:
+        images: the images themselves, as `run --images` takes them; a word without -- does as well.
         split: which images are drawn; only train images are augmented.
         columns: images of each class on the sheet.
         out: the sheet's file, .png or .svg.
@@ -45,6 +46,7 @@ class DataOptions(ConfigOptions, JsonOptions):
       python search.py data --data.source photographs --variant.image_size 32
     """
 
+    images: str | None = None
     split: Literal["train", "validation"] = "train"
     columns: int = 6
     out: str = "contact_sheet.png"
@@ -62,12 +64,17 @@ class DataOptions(ConfigOptions, JsonOptions):
                 f"--out {self.out}: the sheet is written as {' or '.join(SHEET_SUFFIXES)}; give a "
                 "name with that ending"
             )
+        if self.images is not None and self.config:
+            raise InputError(
+                f"--images {quote(self.images, 90)} and {quote(self.config[0], 90)} both say which "
+                "images; leave one of the two out"
+            )
 
     @property
-    def images(self) -> str | None:
+    def named_images(self) -> str | None:
         """Images that are named themselves, not a file of settings."""
-        if len(self.config) != 1:
-            return None
+        if self.images is not None or len(self.config) != 1:
+            return self.images
         place = Path(self.config[0]).expanduser()
         return self.config[0] if place.is_dir() or place.suffix.lower() in _IMAGES else None
 
@@ -102,10 +109,12 @@ def question_of(parser: Options, words: Sequence[str]) -> DataQuestion:
     names = {field.name for field in fields(DataOptions)}
     given = [(path, value) for path, value in parser.read(words) if path in names]
     options = parser.built(DataOptions, given)
-    if options.images is not None:
+    if (images := options.named_images) is not None:
         paths = [path for path, _ in parser.read(words)]
-        _check_no_others(options.images, paths)
-        content = with_words(_of_images(options.images), parser, words, DataOptions, StudySettings)
+        _check_no_others(images, paths)
+        if options.images is None:
+            _check_no_config(images)
+        content = with_words(_of_images(images), parser, words, DataOptions, StudySettings)
         settings: ExperimentSettings = build_settings(StudySettings, content)
         counts_classes = "variant.num_classes" in paths
         return _question(options, settings, is_proposed=True, counts_classes=counts_classes)
@@ -143,13 +152,17 @@ def _check_no_others(images: str, given: Sequence[str]) -> None:
         )
 
 
-def _of_images(images: str) -> dict[str, Any]:
-    """Settings for images: their size and channels by the rules of `run --images`."""
+def _check_no_config(images: str) -> None:
+    """Raise InputError for a folder that has the name of a bundled config."""
     if is_bundled(images):
         raise InputError(
             f"{quote(images)} is a folder here, and the name of a bundled config; write "
             f"{quote(f'./{images}')} for the folder, or {quote(f'{images}.yaml')} for the config"
         )
+
+
+def _of_images(images: str) -> dict[str, Any]:
+    """Settings for images: their size and channels by the rules of `run --images`."""
     if not Path(images).expanduser().exists():
         raise InputError(f"{quote(images, 120)}: there is no such folder or file{here(images)}")
     from search.launch.proposal.content import data_of

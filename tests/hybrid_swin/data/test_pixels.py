@@ -48,9 +48,15 @@ def test_the_digest_depends_on_values_shape_and_type():
     assert pixels.digest(images) == pixels.digest(np.asfortranarray(images))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_the_first_broken_image_is_found(value):
-    images = np.zeros((30, 4, 3, 2), np.float32)
-    assert pixels.first_not_finite(images) is None
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e300])
+def test_the_first_unusable_image_is_found(value):
+    images = np.zeros((30, 4, 3, 2))
+    assert pixels.first_unusable(images) is None
     images[[17, 25], 1, 1, 1] = value
-    assert pixels.first_not_finite(images) == 17
+    assert pixels.first_unusable(images) == 17
+
+
+@pytest.mark.parametrize("value", [1e39, 1e300, np.nan, np.inf])
+def test_values_beyond_float32_are_kept_for_the_check(value):
+    values = pixels.as_floats(np.full((3, 2, 2, 1), value))
+    assert np.isfinite(values).all() == np.isfinite(value)

@@ -68,6 +68,12 @@ def test_images_themselves_get_the_size_that_a_run_proposes(place, photos):
     assert question.settings.name == "photos"
 
 
+def test_images_are_named_as_for_a_run(place, photos):
+    (place / "digits").symlink_to(photos)
+    question = ask("--images digits")
+    assert question.is_proposed and question.settings.data.options["path"] == "digits"
+
+
 def test_arrays_themselves(place):
     images = np.zeros((4, 12, 12), np.uint8)
     np.savez(place / "set.npz", train_images=images, train_labels=np.arange(4))
@@ -83,6 +89,8 @@ def test_arrays_themselves(place):
         ("nothing", "there is no file 'nothing', nor a bundled config of that name"),
         ("mine --data.options.path other", "'mine' names the images, and --data.options.path"),
         ("mine --data.source npz", "leave one of the two out"),
+        ("mine --images mine", "both say which images; leave one of the two out"),
+        ("--images nowhere", "'nowhere': there is no such folder or file in "),
         ("--out sheet.jpg", r"written as \.png or \.svg"),
         ("--columns 0", "--columns must be at least 1"),
         ("--split test", "split must be one of train, validation"),

@@ -2,7 +2,7 @@
 
     python -m hybrid_swin fit --variant my_variant.yaml --data.source digits --folder runs/mine
     python -m hybrid_swin test runs/mine
-    python -m hybrid_swin predict runs/mine --output logits.csv
+    python -m hybrid_swin predict runs/mine photos/new --output answers.csv
     python -m hybrid_swin export runs/mine --format onnx
     python -m hybrid_swin fit --run RUN --folder runs/winner    (RUN of a study: all of it anew)
 
@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[type, str, str]] = {
     "fit": (FitOptions, "", "train, or go on with a training"),
     "validate": (ReadOptions, "folder", "metrics on the validation split"),
     "test": (ReadOptions, "folder", "metrics on the test split"),
-    "predict": (PredictOptions, "folder", "logits of every image of a split"),
+    "predict": (PredictOptions, "folder", "answers for new images, or for a split"),
     "export": (ExportOptions, "checkpoint", "write the network for elsewhere"),
 }
 
@@ -53,7 +53,8 @@ COMMANDS: dict[str, tuple[type, str, str]] = {
 def make_parser(command: str) -> Options:
     """The parser of a command."""
     options, positional, _ = COMMANDS[command]
-    return Options(f"{TRAINING} {command}", options, positional)
+    further = "images" if command == "predict" else ""
+    return Options(f"{TRAINING} {command}", options, positional, further)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +91,10 @@ def _run(command: str, options: Any) -> int:
         options.data.validate()
     else:
         adopt_kept_plugins(options.folder, options.plugin, options.trust)
+    if command == "predict" and options.images:
+        from hybrid_swin.training.prediction.command import predict_images
+
+        return predict_images(options)
     from hybrid_swin.training import commands
 
     if command == "fit":

@@ -13,7 +13,13 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
 from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.spec.run_reference import STARTS, names_run, run_start
+from hybrid_swin.spec.run_reference import (
+    STARTS,
+    is_study,
+    names_run,
+    run_start,
+    study_winner,
+)
 from hybrid_swin.spec.variant import Variant
 
 
@@ -29,6 +35,8 @@ class Trained(NamedTuple):
 def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
     """A trained network with its weights, in evaluation mode on the CPU, in float32.
 
+    ``model.classes``, ``model.mean`` and ``model.std`` say what it knows of its images.
+
     It pools, prunes and gives maps as the network that was saved, and starts anew
     (``init_weights``) as that did. Its ``pretrained_cfg`` holds what it knows of its images:
     ``input_size``, ``mean`` and ``std`` (of pixels from 0 to 1), ``full_scale``, ``value_range``
@@ -36,8 +44,9 @@ def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
     timm's words, and ``label_names`` if its classes have names.
 
     Args:
-        path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
-            the checkpoint in it, or a ``.safetensors`` file of ``save_weights`` or ``export``.
+        path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study), a
+            study (of which it takes the first row's network), the checkpoint in a folder, or a
+            ``.safetensors`` file of ``save_weights`` or ``export``.
         drop_path_rate: stochastic depth of the last block, for training on.
 
     Raises:
@@ -64,6 +73,8 @@ def load_trained(path: str | Path) -> Trained:
 
 
 def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | Pyramid, WeightFile]:
+    if isinstance(path, str | Path) and is_study(Path(path)):
+        path = study_winner(Path(path))[0]
     file = read_weights(path)
     variant, facts = _variant(file), _network(file)
     try:

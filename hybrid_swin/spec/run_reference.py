@@ -16,7 +16,7 @@ from hybrid_swin.spec.own_code.module_sources import check_data_code, class_path
 from hybrid_swin.spec.recipe import Recipe, with_defaults
 from hybrid_swin.spec.recipe_presets import PRESET, read_preset
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.system.file_names import FINAL, RUN_FILE
+from hybrid_swin.system.file_names import BOARD_FILE, FINAL, RUN_FILE
 from hybrid_swin.system.files import read_json
 from hybrid_swin.system.program import door
 
@@ -64,6 +64,12 @@ def run_start(path: str | Path) -> dict[str, Any]:
     """How a run's network starts, by its recipe: arguments of ``HybridSwin``. Raises likewise."""
     recipe = _read(path)["recipe"]
     return {name: recipe[name] for name in STARTS if name in recipe}
+
+
+def run_seed(path: str | Path) -> int:
+    """The seed of a run. Raises likewise."""
+    seed = _read(path).get("seed")
+    return seed if isinstance(seed, int) else 0
 
 
 def run_data(path: str | Path) -> dict[str, Any]:
@@ -187,6 +193,31 @@ def _content(file: Path) -> dict[str, Any]:
         return read_json(file)
     except InputError as error:
         raise InputError(f"run file {str(file)!r} cannot be read: {error}") from error
+
+
+def study_winner(study: Path) -> tuple[Path, str]:
+    """The run of a study's first row, and a sentence that says which it is.
+
+    Its networks of several seeds are trained alike; that of the first seed is taken. Raises
+    InputError for a comparison, which has arms and no winner, or a study without an answer yet.
+    """
+    try:
+        rows = read_json(study / BOARD_FILE)["rows"]
+        row = next(row for row in rows if row["variant_id"] and row["fidelity"] == "final")
+        keys, label = [str(key) for key in row["keys"]], str(row["label"])
+        ties = sum(bool(other.get("may_be_best")) for other in rows if other is not row)
+        folder = study / keys[0]
+        if not any(folder.glob(TRAINED)):
+            raise KeyError(keys[0])
+    except (InputError, KeyError, TypeError, StopIteration, IndexError, AttributeError) as error:
+        example = _example(study)
+        such = f", such as {example!r}" if example else ""
+        raise InputError(
+            f"{str(study)!r} is a study without a winner that can be used (a comparison has none, "
+            f"nor has a search before its finalists are trained); give the folder of a run{such}"
+        ) from error
+    tied = f"; {ties} other row(s) may be as good" if ties else ""
+    return folder, f"{label}, the first row of {study.name} (seed 1 of {len(keys)}){tied}"
 
 
 def _example(study: Path) -> str:

@@ -8,3 +8,4 @@ RUN_FILE = "run.json"  # what a run was asked
 RESULT_FILE = "result.json"  # what came of a run, or of a training
 DATA_FILE = "data.json"  # what a training understood of its images
 LAST, FINAL = "last.ckpt", "final.ckpt"  # a training between two epochs, and at its end
+BOARD_FILE = "leaderboard.json"  # the rows of a study, in their order

@@ -35,19 +35,22 @@ class Options(ArgumentParser):
         command: what is typed for it, such as ``search.py run``.
         options: a dataclass, whose docstring is the command's help.
         positional: the field that words without ``--`` are for, if any.
+        further: the field that all but the first of them are for, if it is another one.
     """
 
-    def __init__(self, command: str, options: type, positional: str = "") -> None:
+    def __init__(
+        self, command: str, options: type, positional: str = "", further: str = ""
+    ) -> None:
         about, _, examples = inspect.cleandoc(options.__doc__ or "").partition("Examples:\n")
         super().__init__(
             prog=command,
-            usage=f"%(prog)s [options] {positional}".rstrip(),
+            usage=f"%(prog)s [options] {positional} {further and f'[{further} ...]'}".rstrip(),
             description=about.partition("\nArgs:")[0],
             epilog=as_called(examples) and f"examples:\n{as_called(examples)}",
             formatter_class=RawDescriptionHelpFormatter,  # keeps the line breaks of examples
             allow_abbrev=False,
         )
-        self.positional = positional
+        self.positional, self.further = positional, further
         self.hints: dict[str, Any] = {}  # types of all options, by path
         self._spelled: dict[str, str] = {}
         self.declare(options, dashes=True)
@@ -86,7 +89,7 @@ class Options(ArgumentParser):
         bare: list[str] = []  # words without an option
         kept = Namespace(given=given, bare=bare)
         _, stray = self.parse_known_intermixed_args(self._prepared(words), kept)
-        if bare[1:] and get_origin(self.hints[self.positional]) is not tuple:
+        if bare[1:] and get_origin(self.hints[self.further or self.positional]) is not tuple:
             stray = bare[1:]
         if stray:
             raise self._stray(stray[0])
@@ -184,10 +187,13 @@ class _Given(Action):
     def __call__(
         self, parser: ArgumentParser, namespace: Namespace, values: Any, option: Any = None
     ) -> None:
-        if not option:
-            namespace.bare.extend(values)
-        for value in [values] if option else values:
-            namespace.given.append((self.dest, value))
+        if option:
+            namespace.given.append((self.dest, values))
+            return
+        for value in values:
+            further = getattr(parser, "further", "") if namespace.bare else ""
+            namespace.given.append((further or self.dest, value))
+            namespace.bare.append(value)
 
 
 def _value(path: str, text: str, hint: Any) -> Any:

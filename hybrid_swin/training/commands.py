@@ -10,7 +10,7 @@ import lightning.pytorch as L
 import numpy as np
 
 from hybrid_swin.cost.at_test_size import notes_at_test_size
-from hybrid_swin.data.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import shared_images
 from hybrid_swin.data.settings import DataSettings
@@ -24,14 +24,13 @@ from hybrid_swin.interop.weights.source.files import find_checkpoint, weights_ha
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.augmentation_checks import augmentation_notes
 from hybrid_swin.spec.idle_fields import idle_fields
-from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
+from hybrid_swin.spec.own_code.module_sources import module_hashes
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recipe_checks import check_fit, fit_notes
 from hybrid_swin.spec.run_reference import (
     WORKING_FOLDER,
     names_run,
     refuse_reading,
-    with_paths_found,
     working_folder,
 )
 from hybrid_swin.spec.variant import Variant
@@ -39,12 +38,14 @@ from hybrid_swin.spec.variant_changes import changed
 from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
-from hybrid_swin.system.yaml_files import read_yaml, to_yaml
+from hybrid_swin.system.yaml_files import to_yaml
 from hybrid_swin.training import fit as training
 from hybrid_swin.training.hardware import resolve_accelerator
 from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.metric_facts import metric_text
 from hybrid_swin.training.options import FitOptions, PredictOptions, ReadOptions
+from hybrid_swin.training.prediction.table import check_output
+from hybrid_swin.training.trained_data import TrainedData, trained_data
 
 SCHEMA_VERSION = 1
 
@@ -79,7 +80,7 @@ def fit(options: FitOptions) -> int:
         raise InputError("follow_source follows the library of init; give --init as well")
     if names_run(options.variant) and recipe == Recipe():
         say(f"note: the default recipe; --recipe {options.variant} takes the run's own")
-    datamodule = _data_for(recipe, data, variant, options.seed)
+    datamodule = TrainedData(variant, recipe, data, options.seed).module()
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
     for note in (
@@ -138,9 +139,12 @@ def read(options: ReadOptions, split: training.Split) -> int:
 
 def predict(options: PredictOptions) -> int:
     """Write id, label and logits of every image of a split."""
-    output = Path(options.output)
-    if output.suffix not in (".csv", ".npz"):
-        raise InputError(f"output {options.output!r} must end in .csv or .npz")
+    if not options.output:
+        raise InputError(
+            "predict needs images (files or folders) to answer for, or --output FILE.csv for the "
+            f"{options.split} split"
+        )
+    output = check_output(options.output)
     reading, datamodule = _read(options, options.split, "predict")
     ids = [str(index) for index in range(len(reading.labels))]
     names = [str(k) for k in range(reading.logits.shape[1])]
@@ -168,19 +172,6 @@ def predict(options: PredictOptions) -> int:
     return 0
 
 
-def _data_for(
-    recipe: Recipe, data: DataSettings, variant: Variant, seed: int
-) -> L.LightningDataModule:
-    return make_datamodule(
-        data,
-        variant,
-        recipe.batch_size,
-        seed,
-        repeats=recipe.repeats,
-        test_image_size=recipe.test_image_size,
-    )
-
-
 def _describe(
     data: DataSettings, variant: Variant, datamodule: L.LightningDataModule
 ) -> dict[str, Any]:
@@ -206,28 +197,12 @@ class _PrintEpochs(L.Callback):
 
 
 def _read(
-    options: ReadOptions, split: training.Split, command: str
+    options: ReadOptions | PredictOptions, split: training.Split, command: str
 ) -> tuple[training.Evaluation, L.LightningDataModule]:
     folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)
-    try:
-        settings = read_yaml(folder / SETTINGS_FILE, "it")
-    except InputError as error:
-        raise _not_of_a_fit(folder, error) from error
-    try:
-        if not isinstance(settings, dict):
-            raise TypeError(f"it holds a {type(settings).__name__}")
-        variant = Variant.from_dict(settings["variant"])
-        recipe = Recipe.from_dict(settings["recipe"])
-        data_settings = with_paths_found(settings["data"], str(settings.get(WORKING_FOLDER) or ""))
-        data, seed = DataSettings.from_dict(data_settings), int(settings["seed"])
-    except (KeyError, TypeError, OverflowError) as error:
-        raise _not_of_a_fit(folder, error) from error
-    recorded = settings.get("modules")
-    recorded = recorded if isinstance(recorded, dict) else {}
-    source = f"{folder.name}/{SETTINGS_FILE}"
-    check_data_code(data.class_path, recorded, source, options.trust, by_name=False)
-    datamodule = _data_for(recipe, data, variant, seed)
+    about = trained_data(folder, options.trust)
+    variant, datamodule = about.variant, about.module()
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)
     note = training.check_trained_on(folder / FINAL, datamodule)
@@ -244,13 +219,6 @@ def _read(
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)
     return reading, datamodule
-
-
-def _not_of_a_fit(folder: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS_FILE}: {error}); "
-        "give the --folder of `python -m hybrid_swin fit`"
-    )
 
 
 def _recorded(

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, quote
+from hybrid_swin.spec.options import RANGE_WORDS, as_range
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recipe_presets import PRESET
@@ -70,13 +71,36 @@ class ReadOptions(CodeOptions, JsonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(ReadOptions):
-    """What to predict.
+class PredictOptions(CodeOptions, JsonOptions):
+    """Answer for new images, or for those of a split.
+
+    The network is that of a finished fit, of a run of a study, of a study (its first row) or of an
+    export. New images are made ready as in its training. Probabilities are calibrated: one
+    temperature, fitted on the validation images of the training, makes them mean what they say.
 
     Args:
-        output: a .csv or .npz file to write.
-        split: whose images.
+        folder: the training, the study, or a file of weights.
+        images: files, folders at any depth, patterns, a .csv with a column path, or an .npz.
+        output: a .csv or .npz file to write; without it the first answers are printed.
+        value_range: [low, high], the pixel values of new images that become 0 and 1.
+        split: without images: whose images to answer for, in a table with their labels and logits.
+        accelerator: auto, cpu, gpu or mps.
+
+    Examples:
+      python -m hybrid_swin predict runs/mine photos/new --output answers.csv
+      python -m hybrid_swin predict runs/digits/finalists/0a1b2c/0 one.png two.png
     """
 
-    output: str
+    folder: str
+    images: tuple[str, ...] = ()
+    output: str = ""
+    value_range: tuple[float, float] | None = None
     split: Literal["validation", "test"] = "test"
+    accelerator: str = "auto"
+
+    def __post_init__(self) -> None:
+        limits = None if self.value_range is None else as_range(self.value_range)
+        if self.value_range is not None and (limits is None or limits[0] == limits[1]):
+            raise InputError(
+                f"--value-range {quote(self.value_range)} is not possible; give {RANGE_WORDS}"
+            )

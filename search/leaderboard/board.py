@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from hybrid_swin.data.test_reads import merged
 from hybrid_swin.spec.own_code.kept_plugins import described_plugins
+from hybrid_swin.system.file_names import BOARD_FILE as BOARD_FILE
 from hybrid_swin.system.files import (
     json_ready,
     write_json_atomically,
@@ -31,7 +32,6 @@ from search.records.runs import SCHEMA_VERSION
 from search.study.looks import about_looks
 
 CSV_FILE = "leaderboard.csv"
-JSON_FILE = "leaderboard.json"
 
 JSON_ONLY = (
     "keys",
@@ -290,7 +290,7 @@ class Leaderboard:
     def write(self, study_folder: Path) -> None:
         """Write ``leaderboard.csv`` and ``leaderboard.json`` into the study's folder."""
         write_text_atomically(study_folder / CSV_FILE, self.to_csv())
-        write_json_atomically(study_folder / JSON_FILE, self.to_dict())
+        write_json_atomically(study_folder / BOARD_FILE, self.to_dict())
 
 
 def _looked(studies: Sequence[StudyRows]) -> list[str]:

@@ -113,24 +113,27 @@ class Decoder:
                 that have no common scale.
         """
         facts = FileFacts() if facts is None else facts
-        Image.init()  # fills Pillow's table of formats, which threads must not do at once
         first: dict[str, ImageFile] = {}
+        for index, (file, row) in enumerate(zip(files, self.read_all(files), strict=True)):
+            if isinstance(row, InputError):
+                raise row
+            if isinstance(row, str):
+                yield row
+                continue
+            first.setdefault(row.depth, file)
+            self._check_depths(first)
+            kind, top = f"{row.colour}, {row.depth}", float(row.pixels.max())
+            facts.add(index, kind, row.size, row.notes, top)
+            yield row.pixels
+
+    def read_all(self, files: Sequence[ImageFile]) -> Iterator[Decoded | str | InputError]:
+        """Each file as ``read`` gives it, the reason why it cannot be read, or its refusal."""
+        Image.init()  # fills Pillow's table of formats, which threads must not do at once
         with warnings.catch_warnings(), ThreadPoolExecutor(_processors()) as pool:
             warnings.filterwarnings("ignore", module="PIL")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             for start in range(0, len(files), _AT_ONCE):
-                some = files[start : start + _AT_ONCE]
-                for index, (file, row) in enumerate(
-                    zip(some, pool.map(self._decode_or_reason, some), strict=True), start
-                ):
-                    if isinstance(row, str):
-                        yield row
-                        continue
-                    first.setdefault(row.depth, file)
-                    self._check_depths(first)
-                    kind, top = f"{row.colour}, {row.depth}", float(row.pixels.max())
-                    facts.add(index, kind, row.size, row.notes, top)
-                    yield row.pixels
+                yield from pool.map(self._read_or_reason, files[start : start + _AT_ONCE])
 
     def decode(self, file: ImageFile) -> NDArray[Any]:
         """Pixels of one file, (H, W, C)."""
@@ -172,11 +175,11 @@ class Decoder:
             notes += ["values outside value_range clipped"] * clipped
         return Decoded(pixels, colour, depth, size, tuple(notes))
 
-    def _decode_or_reason(self, file: ImageFile) -> Decoded | str:
+    def _read_or_reason(self, file: ImageFile) -> Decoded | str | InputError:
         try:
             return self.read(file)
-        except InputError:
-            raise
+        except InputError as error:
+            return error
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
             return f"more than {most:.0f} million pixels; save it smaller"

@@ -70,6 +70,20 @@ def list_folders(root: Path, layout: FolderLayout) -> FileListing:
     return listing
 
 
+def images_below(folder: Path) -> tuple[list[Path], int]:
+    """Image files at any depth, by name, and how many files beside them are none.
+
+    Raises:
+        InputError: a folder that cannot be read.
+    """
+    try:
+        parts = list(_walk(folder))
+    except OSError as error:
+        raise InputError(f"folder {quote(str(folder), 120)} cannot be read: {error}") from error
+    files = [file for part in parts for file in part.files]
+    return sorted(files), sum(len(part.ignored) for part in parts)
+
+
 def _are_splits(root: Path, folders: list[Path], layout: FolderLayout) -> bool:
     """Whether the first level are splits, else classes; InputError where it could be both."""
     if layout == "classes":

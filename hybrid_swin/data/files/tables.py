@@ -85,6 +85,32 @@ def read_table(table: Path, root: Path) -> FileListing:
     return listing
 
 
+def paths_in(table: Path) -> list[tuple[str, Path]]:
+    """The files that a table names in its column ``path``, as they are written and found.
+
+    No other column is needed. Raises InputError for a table that cannot be read, or names none.
+    """
+    try:
+        with table.open(encoding=_encoding(table), newline="") as file:
+            header, *rows = list(csv.reader(file, strict=True)) or [[]]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise InputError(
+            f"{quote(str(table), 120)} cannot be read as CSV: {quote(str(error), 90)}; save it as "
+            "UTF-8, with commas"
+        ) from error
+    meant = [i for i, name in enumerate(header) if COLUMNS.meaning(name.strip()) == "path"]
+    if len(meant) != 1:
+        raise InputError(
+            f"{table.name}: {'two columns mean' if meant else 'no column is called'} 'path'; the "
+            f"first line must name one; found {quote(header, 90)}"
+        )
+    place = meant[0]
+    cells = [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
+    if not cells:
+        raise InputError(f"{table.name} names no image in its column {header[place]!r}")
+    return [(cell, table.parent / cell) for cell in cells]
+
+
 def _encoding(table: Path) -> str:
     with table.open("rb") as file:
         head = file.read(4)

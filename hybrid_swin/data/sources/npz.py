@@ -1,8 +1,9 @@
 """Arrays in one NumPy file, as MedMNIST gives them."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from hybrid_swin.data.sources._npz_names import CLASS_NAMES, arrays_wanted
 from hybrid_swin.data.spellings import is_no_group, is_no_label
 from hybrid_swin.errors import InputError, here, quote
 from hybrid_swin.errors.plain_text import described
+
+_T = TypeVar("_T")
 
 
 class _Part(NamedTuple):
@@ -104,6 +107,26 @@ class NpzSource(Source):
         )
 
 
+def read_images(path: Path) -> list[tuple[str, NDArray[Any]]]:
+    """The arrays of images in a file, by name, each (N, H, W, C); labels are not needed.
+
+    All arrays of three or four axes count. Raises InputError for a file that cannot be read or
+    holds none.
+    """
+    arrays = _opened(path, lambda file: {name: _array(file, name) for name in file.files})
+    images = [
+        (name, _held(_images(array, f"{path.name}, {name}")))
+        for name, array in arrays.items()
+        if array.ndim in (3, 4)
+    ]
+    if not images:
+        raise InputError(
+            f"{path.name} holds no images, (N, H, W) or (N, H, W, C); found "
+            f"{quote(', '.join(arrays), 90)}"
+        )
+    return images
+
+
 class _Content(NamedTuple):
     """What a file holds of ours: arrays by split and kind, and what is to be said."""
 
@@ -113,6 +136,16 @@ class _Content(NamedTuple):
 
 
 def _read(path: Path) -> _Content:
+    def content(file: Any) -> _Content:
+        wanted, notes = arrays_wanted(file.files, path.name)
+        arrays = {key: _array(file, name) for key, name in wanted.items()}
+        return _Content(list(file.files), arrays, notes)
+
+    return _opened(path, content)
+
+
+def _opened(path: Path, read: Callable[[Any], _T]) -> _T:
+    """What is read of an archive. Raises InputError for one that cannot be read."""
     if not path.is_file():
         raise InputError(
             f"data source npz: {quote(str(path), 120)} is not a file{here(path)}; correct option "
@@ -122,9 +155,7 @@ def _read(path: Path) -> _Content:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array alone, as numpy.save writes it")
-            wanted, notes = arrays_wanted(file.files, path.name)
-            arrays = {key: _array(file, name) for key, name in wanted.items()}
-            return _Content(list(file.files), arrays, notes)
+            return read(file)
     except InputError:
         raise
     except Exception as error:  # a damaged file can break any step of reading it

@@ -1,0 +1,1 @@
+"""What a trained network answers for images: calibrated probabilities, tables, mistakes."""

@@ -95,6 +95,7 @@ class Subject:
         seed: of every random choice of an inspection.
         batch_size: images at a time.
         device: where the model lies, such as ``cpu``.
+        ids: one name an image, or None.
     """
 
     model: HybridSwin
@@ -105,6 +106,7 @@ class Subject:
     seed: int = 0
     batch_size: int = 8
     device: str = "cpu"
+    ids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or not len(self.images):
@@ -160,6 +162,7 @@ def make_subject(
     seed: int = 0,
     batch_size: int = 8,
     device: str = "cpu",
+    ids: tuple[str, ...] | None = None,
 ) -> Subject:
     """A subject of any model: put into evaluation mode, frozen and moved in place.
 
@@ -172,4 +175,4 @@ def make_subject(
         )
     model = model.eval().requires_grad_(False).to(device)
     images = images.detach().to("cpu", torch.float32)
-    return Subject(model, images, labels, class_names, trained, seed, batch_size, device)
+    return Subject(model, images, labels, class_names, trained, seed, batch_size, device, ids)

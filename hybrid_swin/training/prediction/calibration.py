@@ -94,7 +94,8 @@ def read_calibration(checkpoint: str | Path) -> Calibration | None:
 def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     """The temperature of the least loss; 1 if there is none between 0.02 and 50.
 
-    If every image is answered right, the loss falls for ever as the temperature does. The loss is convex in b = 1 / T, and its slope
+    If every image is answered right, the loss falls for ever as the temperature does. The loss is
+    convex in b = 1 / T, and its slope
 
         mean over images of (sum over k of p_k z_k) - z_label,   p = softmax(b z)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hybrid_swin.data.display import Display
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
@@ -15,7 +16,6 @@ from search.cli.data.options import DataOptions
 
 MOST_ROWS = 40  # classes on a sheet
 _BATCH = 128  # images that are augmented together, as in a training
-_DARK = 0.25  # of the full scale, which less than that would show as black
 
 Rows = dict[str, list[NDArray[Any]]]  # images of each class, (H, W, 3) from 0 to 1
 
@@ -63,7 +63,7 @@ def fill_sheet(data: LoadedData, recipe: Recipe | None, options: DataOptions) ->
         others = rng.permutation(np.setdiff1d(indices, index))[: max(0, _BATCH - len(index))]
         batch = torch.cat([normalised, data.normalised.take(others)])
         fed = _augmented(batch, data, recipe, options.draw_seed)[: len(index)]
-    display = _Display(data, normalised)
+    display = Display(data.mean, data.std, normalised)
     return Sheet(
         _by_class(chosen, display.images(normalised)),
         _by_class(chosen, display.images(fed)) if by else {},
@@ -71,30 +71,6 @@ def fill_sheet(data: LoadedData, recipe: Recipe | None, options: DataOptions) ->
         (float(fed.min()), float(fed.max())),
         display.limits,
     )
-
-
-class _Display:
-    """How normalised values are shown: as the source has them, 0 as black and 1 as white.
-
-    Values that lie beyond, such as floats of any range, or that would all be dark, such as 12 bits
-    in 16, are stretched between the smallest and the largest one of the sheet.
-    """
-
-    def __init__(self, data: LoadedData, normalised: torch.Tensor) -> None:
-        self._mean = torch.tensor(data.mean, dtype=torch.float64).view(-1, 1, 1)
-        self._std = torch.tensor(data.std, dtype=torch.float64).view(-1, 1, 1)
-        values = normalised * self._std + self._mean
-        low, high = float(values.min()), float(values.max())
-        fits = low > -1e-3 and high < 1 + 1e-3 and (high > _DARK or high - low < 1e-6)
-        self.limits = (0.0, 1.0) if fits else (low, high)
-
-    def images(self, normalised: torch.Tensor) -> list[NDArray[Any]]:
-        """(B, C, H, W) -> (H, W, 3) each, from 0 to 1."""
-        low, high = self.limits
-        values = (normalised * self._std + self._mean - low) / max(high - low, 1e-12)
-        images = values.clamp(0, 1).permute(0, 2, 3, 1).float().numpy()
-        is_grey = images.shape[-1] < 3
-        return [np.repeat(x[..., :1], 3, axis=-1) if is_grey else x[..., :3] for x in images]
 
 
 def _augmented(batch: torch.Tensor, data: LoadedData, recipe: Recipe, seed: int) -> torch.Tensor:

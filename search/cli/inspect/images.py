@@ -41,6 +41,7 @@ class ShownImages:
     why_no_labels: str | None = None
     # how they were read, where that is not as the settings say, or is odd
     notes: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None  # one name an image
 
 
 def show_images(question: InspectQuestion, target: TargetNetwork) -> ShownImages:
@@ -88,6 +89,7 @@ def make_subject_of(
         seed=question.seed,
         batch_size=at_once,
         device=device,
+        ids=sample.ids,
     )
 
 
@@ -120,7 +122,8 @@ def _source_images(
     }
     if side is not None:
         about["image_size"] = side
-    return ShownImages(images, labels, names, about, why_no_labels=why_not, notes=notes)
+    ids = tuple(str(loaded.images.ids[index]) for index in indices)
+    return ShownImages(images, labels, names, about, why_no_labels=why_not, notes=notes, ids=ids)
 
 
 def _resized(side: int | None, variant: Variant) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.training.fit import check_trained_on, evaluate
 from hybrid_swin.training.prediction.calibration import Calibration, read_calibration
+from hybrid_swin.training.resume import UnreadableStateError
 from hybrid_swin.training.trained_data import folder_of, trained_data
 
 
@@ -33,7 +34,7 @@ def calibrated(
             return None, note
         reading = evaluate(checkpoint, data, "validation", accelerator=accelerator)
         calibration = Calibration.of(reading.logits, reading.labels, checkpoint)
-    except InputError as error:
+    except (InputError, UnreadableStateError) as error:
         return None, f"its validation images cannot be read: {error}"
     try:
         calibration.save(checkpoint.parent)

@@ -17,6 +17,7 @@ from hybrid_swin.errors import InputError, check_flags, unknown
 from hybrid_swin.interop.weights.comparison.other_sizes import say_other_sizes
 from hybrid_swin.interop.weights.comparison.probe import measure_difference
 from hybrid_swin.interop.weights.filling.following import followed, relay, restored_on_failure
+from hybrid_swin.interop.weights.filling.fresh import fresh_share
 from hybrid_swin.interop.weights.filling.mixers import start_alone
 from hybrid_swin.interop.weights.filling.plan import LoadPlan, make_plan
 from hybrid_swin.interop.weights.filling.refusals import refuse_unreal
@@ -37,6 +38,7 @@ def load_weights(
     identity_start: bool = True,
     weights_prefix: str | None = None,
     follow_source: bool = False,
+    strict: bool = True,
 ) -> WeightReport:
     """Take a Swin's weights, or a network's of ours, from elsewhere.
 
@@ -67,6 +69,9 @@ def load_weights(
         follow_source: whether window attentions that take the source's pad, roll and shift by the
             rules of its library from then on, so that logits are the source's at every size that it
             takes, and not only where the libraries agree. Of a network of ours, by its words.
+        strict: whether weights of other widths, depths or kinds of parts are refused. Otherwise
+            what fits is taken, each part (a mixer, an MLP, a norm, a merging) whole, and the rest
+            is left fresh: ``fresh_share`` of the report says how much.
 
     Returns:
         What was taken, resized, left fresh and not used, and how each block starts. Its text is a
@@ -77,16 +82,28 @@ def load_weights(
             several networks none of which is more likely meant; rules to follow that are not
             known; or a model on the meta device, or sharded. The model is then as it was.
     """
-    check_flags(follow_source=follow_source, identity_start=identity_start)
+    check_flags(follow_source=follow_source, identity_start=identity_start, strict=strict)
+    weight_source = read_source(source, weights_prefix)
+    flags = identity_start, follow_source, strict
+    return fill(model, weight_source, *flags)
+
+
+def fill(
+    model: nn.Module,
+    weight_source: WeightSource,
+    identity_start: bool = True,
+    follow_source: bool = False,
+    strict: bool = True,
+) -> WeightReport:
+    """What ``load_weights`` does with a source that has been read. Raises likewise."""
     model, before = _network(model)
     refuse_unreal(model, "load")
-    weight_source = read_source(source, weights_prefix)
-    variant, plan = before, make_plan(model, before, weight_source)
+    variant, plan = before, make_plan(model, before, weight_source, strict)
     with restored_on_failure(model):
         if follow_source:
             variant, notes = followed(before, plan.attentions, weight_source)
             tables = relay(model, before, variant)
-            plan = make_plan(model, variant, weight_source)
+            plan = make_plan(model, variant, weight_source, strict)
             plan.notes += notes
             if tables:
                 plan.notes.append(
@@ -166,6 +183,7 @@ def _report(
         basis=source.judgement.basis,
         place=source.place,
         other_sizes=say_other_sizes(variant, plan, source, follows) if any_size else "",
+        fresh_share=fresh_share(model, plan.values),
     )
 
 

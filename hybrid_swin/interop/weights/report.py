@@ -80,6 +80,7 @@ class WeightReport:
         place: where in the source the network lay, such as ``model_ema``; empty at its top.
         other_sizes: at which other sizes of images logits differ from the source's; empty if they
             do at every size, or if nothing is known.
+        fresh_share: share of the model's parameters, by their number, that are fresh.
     """
 
     source: str
@@ -97,6 +98,12 @@ class WeightReport:
     basis: str = ""
     place: str = ""
     other_sizes: str = ""
+    fresh_share: float = 0.0
+
+    @property
+    def from_source(self) -> frozenset[str]:
+        """The model's parameters that have the source's values, resized or as they were."""
+        return frozenset((*self.taken, *(one.name for one in self.resized)))
 
     @property
     def is_as_in_source(self) -> bool:

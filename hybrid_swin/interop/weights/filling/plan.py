@@ -16,10 +16,12 @@ from hybrid_swin.interop.weights.comparison.attentions import (
 from hybrid_swin.interop.weights.comparison.block_differences import differences
 from hybrid_swin.interop.weights.comparison.differences import Difference
 from hybrid_swin.interop.weights.comparison.outside import look_at_pool, look_outside
+from hybrid_swin.interop.weights.filling.fitting import fitting
 from hybrid_swin.interop.weights.filling.mixers import (
     CONTINUOUS,
     SCALE,
     TABLE,
+    MixerPlan,
     MixerSource,
     plan_mixer,
 )
@@ -30,6 +32,7 @@ from hybrid_swin.interop.weights.filling.refusals import (
     refuse_other_shell,
     refuse_other_version,
     refuse_parts,
+    refuse_unread,
 )
 from hybrid_swin.interop.weights.filling.shell import plan_head, plan_shell, refuse
 from hybrid_swin.interop.weights.report import BlockStart, Resized
@@ -75,15 +78,21 @@ class LoadPlan:
     notes: list[str] = field(default_factory=list)
 
 
-def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadPlan:
+def make_plan(
+    model: nn.Module, variant: Variant, source: WeightSource, strict: bool = True
+) -> LoadPlan:
     """Compare a network with the weights of another.
+
+    Without ``strict`` what does not fit is left fresh.
 
     Raises:
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    refuse_other_shell(source, target)
-    refuse_other_version(source, variant, target)
+    refuse_unread(source)
+    if strict:
+        refuse_other_shell(source, target)
+        refuse_other_version(source, variant, target)
     refuse_kinds(source)
     plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes
@@ -94,14 +103,15 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
         )
     refuse_incomplete(source, variant, target)
     source = _with_query_bias(plan, target, source)
-    plan_shell(plan, target, source)
+    source = source if strict else fitting(source, variant, target)
+    plan_shell(plan, target, source, strict)
     plan_head(plan, target, source)
     look_at_pool(plan, getattr(getattr(model, "head", None), "global_pool", None), source)
     if "norm.weight" in target and "norm.weight" not in plan.values:
         plan.outside.append("the source has no last norm; the model's is fresh")
     if isinstance(getattr(model, "norm", None), nn.Identity) and "norm.weight" in source.weights:
         plan.outside.append("the source has a last norm, which was taken out of the model")
-    _plan_mixers(plan, model, variant, source)
+    _plan_mixers(plan, model, variant, source, strict)
     _note_masks(plan, source)
     plan.notes += check_numbers(plan.values, target, source)
     look_outside(plan, variant, source)
@@ -141,7 +151,9 @@ def _with_query_bias(
     return replace(source, weights=source.weights | zeros, keys=keys)
 
 
-def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: WeightSource) -> None:
+def _plan_mixers(
+    plan: LoadPlan, model: nn.Module, variant: Variant, source: WeightSource, strict: bool
+) -> None:
     taken: list[TakenBlock] = []
     mixers = _mixer_names(source)
     stages: Any = model.layers
@@ -153,7 +165,10 @@ def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: Wei
         try:
             mixer = plan_mixer(block.attn, word, theirs)
         except InputError as error:
-            refuse([f"{name}: {error}"], model.state_dict(), source)
+            if strict:
+                refuse([f"{name}: {error}"], model.state_dict(), source)
+            why = str(error) if theirs.weights else "the source has no such block"
+            mixer = MixerPlan("fresh", why)
         plan.values |= {prefix + n: tensor for n, tensor in mixer.values.items()}
         plan.resized += [replace(r, name=prefix + r.name) for r in mixer.resized]
         plan.used |= {prefix + n for n in theirs.weights if mixer.takes(n)}
@@ -227,7 +242,7 @@ def _mixer_source(
 ) -> MixerSource:
     block = f"layers.{i}.blocks.{j}"
     weights = source.inside(f"{block}.attn.")
-    if source.variant is not None:
+    if source.variant is not None and weights:
         theirs, word = source.variant, source.variant.block_words[i][j]
         grid, window = theirs.grids[i], theirs.window_sizes[i]
         windows = tuple(_table_window(part, grid, window) for part in word.branches)

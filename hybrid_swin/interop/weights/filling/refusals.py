@@ -12,14 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, few
+from hybrid_swin.interop.weights.filling.fitting import norm_of_merging
 from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.source.layouts import has_v2_names, names, spelling
-from hybrid_swin.interop.weights.source.shells import (
-    merging_norm,
-    merging_of,
-    stem_of,
-    usual_merging,
-)
+from hybrid_swin.interop.weights.source.shells import merging_of, stem_of
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.tracing import is_distributed
@@ -51,16 +47,18 @@ def refuse_other_version(
             "computes its biases, as Swin Transformer V2; build it as swin_t is, or give weights "
             "of version 2"
         )
-    merges = source.variant.merging_norm if source.variant else merging_norm(source.weights)
-    if merges is None and not source.judgement.maybe_ours:  # of ours no shape may tell it
-        merges = usual_merging(source.weights)
+    merges = norm_of_merging(source)
     if merges is not None and len(variant.stages) > 1 and merges != variant.merging_norm:
         places = {"pre": "before their projection, as Swin", "post": "behind it, as Swin V2"}
         raise InputError(
             f"{source.name} normalises merged patches {places[merges]} does, and the model does "
             f"not; build it with merging_norm: {merges}"
         )
-    if theirs and source.layout == "openmmlab":
+
+
+def refuse_unread(source: WeightSource) -> None:
+    """Raise InputError for weights in a layout of which nothing is read."""
+    if source.is_v2 and source.layout == "openmmlab":
         raise InputError(
             f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
             "give Microsoft's file, timm's, torchvision's or Hugging Face's"
@@ -148,7 +146,7 @@ def check_numbers(
     for name, tensor in values.items():
         if tensor.is_floating_point() != target[name].is_floating_point():
             _refuse_kind(name, tensor, source)
-        if tensor.is_floating_point() and not _is_finite(tensor):
+        if tensor.is_floating_point() and not tensor.is_meta and not _is_finite(tensor):
             bad.append(name)
     if bad and len(bad) == sum(tensor.is_floating_point() for tensor in values.values()):
         raise InputError(

@@ -20,8 +20,13 @@ HEAD = "head."
 _SCALES = ".ls1.gamma", ".ls2.gamma"
 
 
-def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource) -> None:
-    """Add stem, merging, norms and MLPs to a plan. Raises InputError for another network's."""
+def plan_shell(
+    plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource, strict: bool = True
+) -> None:
+    """Add stem, merging, norms and MLPs to a plan. Raises InputError for another network's.
+
+    Without ``strict`` all that the source holds fits, and what it does not hold is left fresh.
+    """
     differing, missing = [], []
     ours, theirs = depths(target), depths(source.weights)
     scaled = any(name.endswith(_SCALES) for name in source.weights)
@@ -59,9 +64,9 @@ def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSou
             differing.append(
                 f"{name} is {tuple(given.shape)} in the source, {tuple(tensor.shape)} in the model"
             )
-    if differing:
+    if strict and differing:
         refuse(differing, target, source)
-    if missing:
+    if strict and missing:
         hint = ""
         if all(name.startswith("patch_embed.norm.") for name in missing):
             hint = "a Swin without a norm after its patches (patch_norm: false) is another network"

@@ -82,14 +82,19 @@ def _read_one(file: Path, name: str) -> WeightFile:
     raise InputError(f"{name} {_what_else(start)}")
 
 
-def weights_hash(path: str | Path) -> str:
-    """Ten hex digits over a checkpoint's bytes. Raises InputError where there is no such file."""
+def files_of(path: str | Path) -> list[Path]:
+    """The files of a checkpoint: one, or an index and what it names. Raises as read_weights."""
     file = find_checkpoint(path)
     files = [file]
     if file.name.endswith(".index.json"):
         files += sorted(set(_shards(file, f"checkpoint {str(file)!r}").values()))
+    return files
+
+
+def weights_hash(path: str | Path) -> str:
+    """Ten hex digits over a checkpoint's bytes. Raises InputError where there is no such file."""
     digest = hashlib.sha256()
-    for part in files:
+    for part in files_of(path):
         try:
             with part.open("rb") as stream:
                 while piece := stream.read(2**20):

@@ -84,6 +84,11 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
         raise InputError(
             f"weights come from a path or a state dict; got {type(source).__name__} {source!r:.80}"
         )
+    return source_in(file, prefix)
+
+
+def source_in(file: WeightFile, prefix: str | None = None) -> WeightSource:
+    """The same of a file that has been read. Raises likewise."""
     network, choice = choose_network(file, prefix)
     layout, weights = network.layout, network.weights
     try:

@@ -56,6 +56,8 @@ RANGES: dict[str, Range] = {
     "drop_path": Range(0, 1, open_above=True),
     "shift": Range(0, 10**5, whole=True),
     "layer_decay": Range(0, 1, open_below=True),
+    "freeze": Range(0, 1000, whole=True),
+    "old_rate": Range(0, 1, open_below=True),
     "ema": SHARE,
     "accumulate_batches": Range(1, 2**20, whole=True),
     "early_stopping": Range(0, 10**6, whole=True),
@@ -125,6 +127,10 @@ class Recipe:
             as without, so 1 / repeats of the train split.
         test_image_size: pixels per side of validation and test images, if not the variant's; they
             are read from the source in this size. Costs count an image of the variant's size.
+        freeze: stages whose weights stay as they came from a file, with the stem: 2 for the stem
+            and the first two. What the file did not have trains there, too. 0 for none.
+        old_rate: factor of the learning rate of weights that came from a file; fresh ones, such as
+            the head, learn at the whole rate. 1 for one rate.
 
     Raises:
         InputError: a value that cannot be, with what is allowed.
@@ -163,6 +169,8 @@ class Recipe:
     mix_switch_probability: float = 0.5
     repeats: int = 1
     test_image_size: int | None = None
+    freeze: int = 0
+    old_rate: float = 1.0
 
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.

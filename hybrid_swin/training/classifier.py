@@ -17,6 +17,7 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.whole_batch import Generators, Share, as_whole
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.freezing import freeze, hold
 from hybrid_swin.training.loss import balanced_weights, check_class_numbers, classification_loss
 from hybrid_swin.training.metrics import measure
 from hybrid_swin.training.optimization import make_optimizer, make_schedule
@@ -84,6 +85,13 @@ class Classifier(L.LightningModule):
         self._places: list[Tensor] = []  # in the split, of what was read
         self._generators = Generators()
         self._train_images = TrainImages(self.recipe, self.variant.in_channels)
+        self.from_file: frozenset[str] = frozenset()  # names of the model's first weights
+        self._held: list[torch.nn.Module] = []  # of which nothing trains
+
+    def start_from(self, names: frozenset[str]) -> None:
+        """Say which of the model's weights came from a file; those of frozen stages stay."""
+        self.from_file = names
+        self._held = freeze(self.model, self.recipe.freeze, names)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes)."""
@@ -124,6 +132,10 @@ class Classifier(L.LightningModule):
         self._loss_sum.zero_()
         if self._weights is not None:
             self.class_weights = torch.tensor(self._weights, device=self._loss_sum.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Hold frozen parts, which validation or a strategy may have set to train."""
+        hold(self._held)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the variant that the network has by now, such as with a source's rules."""
@@ -215,7 +227,7 @@ class Classifier(L.LightningModule):
         # A fused step saves about 1 ms on a CPU, but Lightning refuses to clip its gradients under
         # automatic mixed precision.
         fused = self.trainer.precision == "32-true" and self.device.type in ("cpu", "cuda")
-        optimizer = make_optimizer(self.model, self.recipe, fused=fused)
+        optimizer = make_optimizer(self.model, self.recipe, fused=fused, from_file=self.from_file)
         schedule = make_schedule(optimizer, self.recipe, steps_per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

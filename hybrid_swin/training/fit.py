@@ -18,8 +18,8 @@ from hybrid_swin.data.seeding import seed_all
 from hybrid_swin.data.shares import cut
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import described
-from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.interop.weights.source.files import init_hash
+from hybrid_swin.interop.weights.load_save import fill
+from hybrid_swin.interop.weights.source.kept import kept_weights
 from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
@@ -28,6 +28,7 @@ from hybrid_swin.training.averaging import WeightAverage
 from hybrid_swin.training.batch_norm_note import batch_norm_note
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.training.early_stopping import EarlyStopping, Mode
+from hybrid_swin.training.freezing import check_freeze
 from hybrid_swin.training.hardware import (
     PeakMemory,
     device_name,
@@ -59,6 +60,7 @@ class FitResult:
     resumed_from: int = 0  # epochs that were taken from an earlier attempt
     notes: tuple[str, ...] = ()  # such as a checkpoint that could not be read
     kept_epoch: int = 0  # whose weights are kept: the best of early stopping, else the last
+    fresh: float | None = None  # share of parameters that did not come from ``init``, if any did
 
     @property
     def kept(self) -> dict[str, float]:
@@ -94,10 +96,11 @@ def fit(
     resume: bool = True,
     init: str | Path | None = None,
     weights_prefix: str | None = None,
+    init_strict: bool = True,
     monitor: str = "val/accuracy",
     mode: Mode = "max",
 ) -> FitResult:
-    """Train from scratch, or go on where an earlier call on the same folder was cut off.
+    """Train from first weights, or go on where an earlier call on the same folder was cut off.
 
     Going on gives the bits of a training that was never cut off. A folder whose training is over
     (complete, or stopped by a callback) gives its result again, without training.
@@ -123,6 +126,8 @@ def fit(
         init: weights to start from, as far as they fit (see ``load_weights``): mixers of several
             branches start as the attention that the weights hold.
         weights_prefix: which network ``init`` means, if it holds several (see ``load_weights``).
+        init_strict: whether weights of other widths or depths are refused; otherwise what fits is
+            taken, and the rest starts fresh.
         monitor: the validation metric of the recipe's ``early_stopping``.
         mode: whether more or less of it is better.
 
@@ -146,8 +151,10 @@ def fit(
     memory = PeakMemory(device)
     notes: list[str] = []
     identity = identify(variant, recipe, seed)
-    if init is not None:
-        identity["init"] = init_hash(init, weights_prefix)
+    first = None if init is None else kept_weights(init, weights_prefix)
+    if first is not None:
+        identity["init"] = first.hash
+    check_freeze(variant, recipe, first is not None)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     average = WeightAverage(recipe.ema) if recipe.ema else None
     early_stopping = None
@@ -178,8 +185,10 @@ def fit(
         seed_all(seed, "start")
         with quiet():
             module = Classifier(variant.to_dict(), recipe.to_dict())
-            if init is not None:
-                load_weights(module.model, init, weights_prefix=weights_prefix)
+            if first is not None:
+                report = fill(module.model, first.source, strict=init_strict)
+                module.start_from(report.from_source)
+                keeper.progress.fresh = report.fresh_share
             batching = Batching(recipe.batch_size, processes.count, micro_batches)
             if micro_batches > 1 and has_batch_norm(module):
                 notes.append(batch_norm_note(batching.images))
@@ -224,6 +233,7 @@ def fit(
         resumed_from=resumed_from,
         notes=tuple(notes),
         kept_epoch=progress.kept_epoch or progress.epochs,
+        fresh=progress.fresh,
     )
 
 

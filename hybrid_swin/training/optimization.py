@@ -1,5 +1,6 @@
 """The recipe's optimizer over groups of parameters, and its learning rate step by step."""
 
+from collections.abc import Collection
 from functools import partial
 
 from torch import nn
@@ -13,11 +14,13 @@ from hybrid_swin.training.parameter_groups import parameter_groups
 from hybrid_swin.training.schedules import Schedule
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool) -> Optimizer:
-    """The recipe's optimizer on the model's groups."""
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, *, fused: bool, from_file: Collection[str] = ()
+) -> Optimizer:
+    """The recipe's optimizer on the model's groups; ``from_file`` as in ``parameter_groups``."""
     part = recipe.optimizer_part
     factory: OptimizerFactory = load("optimizer", part.name)(**part.kwargs)
-    return factory.make(parameter_groups(model, recipe), fused=fused)
+    return factory.make(parameter_groups(model, recipe, from_file), fused=fused)
 
 
 def learning_rate(

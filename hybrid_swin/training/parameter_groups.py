@@ -1,7 +1,7 @@
-"""Groups of parameters that learn alike: with weight decay or without, and layer by layer."""
+"""Groups of parameters that learn alike: with weight decay or without, by layer and by age."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from torch import nn
 
@@ -12,7 +12,9 @@ _BLOCK = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.")
 _STAGE = re.compile(r"layers\.(\d+)\.")
 
 
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
+def parameter_groups(
+    model: nn.Module, recipe: Recipe, from_file: Collection[str] = ()
+) -> list[ParameterGroup]:
     """All parameters that learn: first those that decay, layer by layer, then those that must not.
 
     Exempt from decay are parameters of at most one dimension (biases, norms, learned scales) and
@@ -21,7 +23,11 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
 
     With layers 0 to L (see ``layers_of``), a parameter of layer l learns with
 
-        learning_rate * layer_decay^(L - l)
+        learning_rate * layer_decay^(L - l) * (old_rate if it came from a file else 1)
+
+    ``from_file`` names those that came from a file. Fresh ones, such as a new head, learn at the
+    whole rate: a backbone at a tenth of it is common (DETR's ``lr_backbone``,
+    https://arxiv.org/abs/2005.12872; ``lr_mult`` of OpenMMLab's ``paramwise_cfg``).
 
     Source: timm's ``param_groups_layer_decay``, https://github.com/huggingface/pytorch-image-models
     (optim/_param_groups.py), after BEiT, 2021, https://arxiv.org/abs/2106.08254
@@ -30,20 +36,23 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[ParameterGroup]:
     exempt: set[str] = named() if callable(named) else set()
     layers = layers_of(name for name, _ in model.named_parameters())
     last = max(layers.values(), default=0)
-    groups: dict[tuple[bool, int], dict[str, nn.Parameter]] = {}
+    groups: dict[tuple[bool, int, bool], dict[str, nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             keeps = parameter.ndim <= 1 or name in exempt
             layer = last if recipe.layer_decay == 1 else layers[name]
-            groups.setdefault((keeps, layer), {})[name] = parameter
+            old = recipe.old_rate != 1 and name in from_file
+            groups.setdefault((keeps, layer, old), {})[name] = parameter
     return [
         ParameterGroup(
-            groups[keeps, layer],
-            recipe.learning_rate * recipe.layer_decay ** (last - layer),
+            groups[keeps, layer, old],
+            recipe.learning_rate
+            * recipe.layer_decay ** (last - layer)
+            * (recipe.old_rate if old else 1.0),
             0.0 if keeps else recipe.weight_decay,
             keeps,
         )
-        for keeps, layer in sorted(groups)
+        for keeps, layer, old in sorted(groups)
     ]
 
 

@@ -79,6 +79,7 @@ class Progress:
     global_step: int = 0
     state: str = "running"  # then "complete", "stopped" or "diverged"
     kept_epoch: int = 0  # whose weights are kept; 0 for the last one's
+    fresh: float | None = None  # share of parameters that no file of first weights gave
 
     @property
     def epochs(self) -> int:

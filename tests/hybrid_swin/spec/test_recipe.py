@@ -131,6 +131,8 @@ def test_id_depends_on_every_field():
         "cutmix": 0.2,
         "repeats": 2,
         "test_image_size": 32,
+        "freeze": 2,
+        "old_rate": 0.1,
     }
     # The others count beside these (above), or name parts.
     others = {"schedule", "augmentations", "mix_probability", "mix_switch_probability"}

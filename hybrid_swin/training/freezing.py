@@ -1,0 +1,75 @@
+"""Parts of a network that do not train: weights that came from a file, in its first stages.
+
+What a file did not have, such as a branch beside its attention, trains in every stage.
+"""
+
+from collections.abc import Collection
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
+
+
+def check_freeze(variant: Variant, recipe: Recipe, starts: bool) -> None:
+    """Raise InputError for stages that a network does not have, or without weights to keep.
+
+    Args:
+        variant: the network.
+        recipe: how it is trained.
+        starts: whether it starts from a file of weights.
+    """
+    stages = len(variant.stages)
+    if recipe.freeze > stages:
+        raise InputError(
+            f"recipe.freeze {recipe.freeze} is more than the {stages} stages of the network; give "
+            f"at most {stages}, after which the last norm and the head train alone"
+        )
+    if starts:
+        return
+    for name in ("freeze", "old_rate"):
+        if (value := getattr(recipe, name)) != getattr(Recipe, name):
+            raise InputError(
+                f"recipe.{name} {value} is about weights from a file, and none is given; give init "
+                f"(--init.weights FILE in a study, --init FILE for fit), or leave {name} out"
+            )
+
+
+def freeze(model: nn.Module, stages: int, from_file: Collection[str]) -> list[nn.Module]:
+    """Let the stem and the first stages stay as they are, as far as they came from a file.
+
+    Gives the modules of which nothing trains, to be held in evaluation mode (``hold``): there batch
+    norm keeps its statistics, and no branch is dropped. Of a module in which something trains, only
+    the batch norms of which nothing does.
+
+    Source: MMDetection's ``frozen_stages`` of its Swin, which holds whole stages,
+    https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/swin.py
+
+    Args:
+        model: the network, with its first weights.
+        stages: how many; 0 for none, not even the stem.
+        from_file: names of parameters and buffers that came from the file.
+    """
+    if not stages:
+        return []
+    parts = "patch_embed.", *(f"layers.{stage}." for stage in range(stages))
+    for name, parameter in model.named_parameters():
+        if name.startswith(parts) and name in from_file:
+            parameter.requires_grad_(False)
+    held: list[nn.Module] = []
+    for name, module in model.named_modules():
+        own = [*module.parameters()]
+        inside = f"{name}.".startswith(parts)
+        if inside and own and not any(parameter.requires_grad for parameter in own):
+            held.append(module)
+        elif inside and isinstance(module, _BatchNorm) and not own:
+            held.append(module)
+    return held
+
+
+def hold(modules: Collection[nn.Module]) -> None:
+    """Put modules into evaluation mode; a trainer puts whole networks into training mode."""
+    for module in modules:
+        module.train(False)

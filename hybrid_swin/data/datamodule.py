@@ -77,12 +77,12 @@ def make_datamodule(
 class ImageData(LightningDataModule):
     """Batches of (images float32 (B, C, H, W), labels int64 (B,)) from one of our sources.
 
-    Images are normalised by each channel's mean and standard deviation in the train split. Train
-    batches come in the order of ``EpochBatches``, of ``settings.epoch_images`` images where that is
-    not 0 (splits, class counts and normalisation are of all), each ``repeats`` times; the others
-    in the order of ``splits``, with ``test_image_size`` pixels per side, if given: they are read
-    once more. Loading happens once in a process for equal settings, so that files changed since
-    are not seen.
+    Images are normalised by each channel's mean and standard deviation in the train split, or by
+    those in the settings. Train batches come in the order of ``EpochBatches``, of
+    ``settings.epoch_images`` images where that is not 0 (splits, class counts and normalisation are
+    of all), each ``repeats`` times; the others in the order of ``splits``, with ``test_image_size``
+    pixels per side, if given: they are read once more. Loading happens once in a process for equal
+    settings, so that files changed since are not seen.
 
     For several devices, and for micro-batches, batches come in parts (``shares``).
 

@@ -25,8 +25,9 @@ class LoadedData:
     Args:
         images: what the source gave, with labels, ids and groups.
         splits: image indices of train, validation and test.
-        mean: of each channel in the train split; 255 counts as 1 where the source gives uint8.
-        std: of each channel in the train split; 1 where all values are equal.
+        mean: of each channel in the train split, or as the settings give it; 255 counts as 1 where
+            the source gives uint8.
+        std: of each channel, likewise; 1 where all values are equal.
         class_counts: train images of each class.
         data_hash: ten hex digits over all pixels, labels and ids.
         normalised: the images as the network sees them.
@@ -127,8 +128,15 @@ def _load(
     options = json.dumps(dict(settings.options), sort_keys=True)
     images, data_hash = _load_images(settings.source, options, image_size, in_channels, cache)
     splits = make_splits(images, settings)
-    mean, std = pixels.mean_and_std(images.images, splits.train)
-    std = tuple(value or 1.0 for value in std)
+    mean, std = settings.mean, settings.std
+    if mean is None or std is None:
+        mean, measured = pixels.mean_and_std(images.images, splits.train)
+        std = tuple(value or 1.0 for value in measured)
+    elif len(mean) != images.images.shape[-1]:
+        raise InputError(
+            f"data.mean and data.std are of {len(mean)} channels, and the images have "
+            f"{images.images.shape[-1]}; give as many"
+        )
     counts = np.bincount(images.labels[splits.train], minlength=len(images.class_names))
     return LoadedData(
         images,

@@ -1,6 +1,7 @@
 """Whether images are those that a training has learned from."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ def check_data(saved: Mapping[str, Any], data: object, folder: Path, hint: str) 
         raise InputError(
             f"{folder} holds a training with another {name} ({before!r}, now {now!r}); {hint}"
         )
+    for name in ("mean", "std"):
+        learnt, given = saved.get("data", {}).get(name), getattr(data, name, None)
+        if learnt is None or given is None or _close(learnt, given):
+            continue
+        raise InputError(
+            f"{folder} holds a training on images that were normalised by another {name} "
+            f"({_rounded(learnt)}, now {_rounded(given)}); {hint}"
+        )
     names = list(getattr(data, "class_names", ()))
     learned = list(saved.get("data", {}).get("class_names", names))
     for index, (before, now) in enumerate(zip(learned, names, strict=False)):
@@ -55,3 +64,14 @@ def check_data(saved: Mapping[str, Any], data: object, folder: Path, hint: str) 
                 f"{folder} holds a training with another name of class {index} "
                 f"({quote(before, 40)}, now {quote(now, 40)}); {hint}"
             )
+
+
+def _close(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether numbers are equal but for the order in which a machine sums."""
+    return len(one) == len(other) and all(
+        math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-7) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [float(f"{value:.4g}") for value in values]

@@ -13,7 +13,10 @@ from hybrid_swin.spec.values import check_fields
 Duplicates = Literal["warn", "drop", "refuse"]
 
 # Fields that came later, as they were before: what leaves them so is written as it was then.
-_LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0, "duplicates": "warn"}
+_LATER = {
+    **{"epoch_images": 0, "validation_seed": None, "train_images": 0, "duplicates": "warn"},
+    **{"mean": None, "std": None},
+}
 
 # Why a module of the user's own takes none of them.
 _OF_A_MODULE = {
@@ -21,6 +24,8 @@ _OF_A_MODULE = {
     "validation_seed": "it draws its own splits",
     "train_images": "its own train loader may give fewer images",
     "duplicates": "its images are not looked at",
+    "mean": "its loaders normalise its images",
+    "std": "its loaders normalise its images",
 }
 _MOST_PROCESSES = 1024  # as many as the largest machines have cores
 
@@ -53,6 +58,10 @@ class DataSettings:
             validation before train), and none of those under two labels; ``refuse`` ends.
             Drawn splits never part equal images of one class, whatever the seed, unless too few
             others are left for each split to hold the class.
+        mean: of each channel, which is taken from pixels before they are divided by std, with 1 for
+            the largest pixel value (255 of 8 bits). Left out, it is that of the train split.
+            Published weights expect those of their own training.
+        std: standard deviation of each channel, likewise.
     """
 
     source: str = "digits"
@@ -67,6 +76,13 @@ class DataSettings:
     validation_seed: int | None = None
     train_images: int = 0
     duplicates: Duplicates = "warn"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):  # a list of YAML as a tuple, so that equal settings are equal
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
@@ -101,6 +117,8 @@ class DataSettings:
         for name, unset in _LATER.items():
             if data[name] == unset:
                 del data[name]
+            elif isinstance(data[name], tuple):
+                data[name] = list(data[name])
         return copy.deepcopy(data)
 
     def validate(self) -> None:
@@ -117,6 +135,7 @@ class DataSettings:
         if self.validation_seed is not None:
             _check_whole("data.validation_seed", self.validation_seed)
         self._check_shares()
+        self._check_normalisation()
         if self.duplicates not in get_args(Duplicates):
             raise unknown("value of data.duplicates", self.duplicates, get_args(Duplicates))
         if self.class_path is None:
@@ -156,6 +175,34 @@ class DataSettings:
                 f"data.validation_share {shares[0]} and data.test_share {shares[1]} leave nothing "
                 "to train on; their sum must be below 1"
             )
+
+    def _check_normalisation(self) -> None:
+        if (self.mean is None) != (self.std is None):
+            given, other = ("std", "mean") if self.mean is None else ("mean", "std")
+            raise InputError(
+                f"data.{given} needs data.{other}, by which images are normalised too; give both, "
+                "or leave both out for those of the train split"
+            )
+        for name, least in (("mean", -math.inf), ("std", 0.0)):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if not isinstance(values, tuple) or not values or not all(map(_is_number, values)):
+                raise InputError(
+                    f"data.{name} must be a list with a number for each channel; got {values!r}"
+                )
+            if any(value <= least for value in values):
+                raise InputError(f"data.{name} must be above 0 in each channel; got {[*values]}")
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise InputError(
+                f"data.mean has {len(self.mean)} channels and data.std {len(self.std)}; give a "
+                "number for each channel in both"
+            )
+
+
+def _is_number(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) < 1e6  # type: ignore[arg-type]  # NaN fails as well
 
 
 def _check_whole(where: str, value: object) -> None:

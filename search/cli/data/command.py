@@ -169,7 +169,9 @@ def _print(overview: _Overview, console: Console) -> None:
     mean, std = (
         few((f"{x:.3g}" for x in values), _MOST_CHANNELS) for values in (data.mean, data.std)
     )
-    console.say(f"{'normalised':<11}by mean {mean} and standard deviation {std} of the train split")
+    given = question.settings.data.mean is not None
+    of = "as data.mean and data.std say" if given else "of the train split"
+    console.say(f"{'normalised':<11}by mean {mean} and standard deviation {std} {of}")
     low, high = sheet.fed_range
     changes = ", ".join(sheet.augmented_by) or "not augmented"
     console.say(f"{'fed':<11}{changes}; values from {low:.3g} to {high:.3g} on the sheet")

@@ -13,6 +13,7 @@ from PIL import Image
 from hybrid_swin.data import loading
 from hybrid_swin.data.batches import NormalisedImages
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.same_images import check_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.stage import Stage
@@ -42,6 +43,19 @@ def ready(settings=DataSettings(), variant=VARIANT, batch_size=64, seed=0, cache
 
 def everything(loader):
     return tuple(torch.cat(parts) for parts in zip(*loader, strict=True))
+
+
+def test_images_are_normalised_as_the_settings_say_and_a_training_knows_it(tmp_path):
+    plain, given = ready(), ready(DataSettings(mean=(0.25,), std=(0.5,)))
+    (first, _), (other, _) = (everything(data.val_dataloader()) for data in (plain, given))
+    torch.testing.assert_close(other, (first * plain.std[0] + plain.mean[0] - 0.25) / 0.5)
+    assert given.hashes == plain.hashes
+    learnt = {"data": {"mean": list(plain.mean), "std": list(plain.std)}}
+    check_data(learnt, plain, tmp_path, "train again")
+    with pytest.raises(InputError, match=r"normalised by another mean \(.*now \[0.25\]\)"):
+        check_data(learnt, given, tmp_path, "train again")
+    with pytest.raises(InputError, match="are of 3 channels, and the images have 1"):
+        ready(DataSettings(mean=(0.5,) * 3, std=(0.5,) * 3))
 
 
 def variant_for(image_size, in_channels, num_classes):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from hybrid_swin.data.settings import DataSettings
@@ -69,3 +71,20 @@ def test_validation_imports_nothing_of_the_user():
 
 def test_what_is_not_used_is_not_written_so_that_hashes_stay():
     assert not {"epoch_images", "validation_seed"} & set(DataSettings().to_dict())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mean": [0.5]}, "data.mean needs data.std"),
+        ({"std": [0.5]}, "data.std needs data.mean"),
+        ({"mean": [0.5], "std": [0.0]}, r"data.std must be above 0 in each channel; got \[0.0\]"),
+        ({"mean": [0.5], "std": [0.5, 0.5]}, "data.mean has 1 channels and data.std 2"),
+        ({"mean": "grey", "std": [0.5]}, "data.mean must be a list with a number"),
+        ({"mean": [math.nan], "std": [0.5]}, "data.mean must be a list with a number"),
+        ({"mean": [], "std": []}, "data.mean must be a list with a number"),
+    ],
+)
+def test_normalisation_that_cannot_be_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        DataSettings.from_dict(given)

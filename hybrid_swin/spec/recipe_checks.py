@@ -28,6 +28,11 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
             f"recipe.test_image_size {recipe.test_image_size} is the side of a square, and "
             f"image_size {list(variant.image_size)} is none; leave it out"
         )
+    if recipe.freeze > len(variant.stages):
+        raise InputError(
+            f"recipe.freeze {recipe.freeze} is more than the {len(variant.stages)} stages of the "
+            f"network; give at most {len(variant.stages)}: then the last norm and the head train"
+        )
     check_augmentations(variant, recipe)
     most = max(recipe.epochs, Recipe.warmup_epochs)
     if recipe.warmup_epochs > most and "warmup_epochs" not in recipe.unused:
@@ -35,6 +40,17 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
             f"recipe.warmup_epochs {recipe.warmup_epochs:g} does not end within recipe.epochs "
             f"{recipe.epochs}; give at most {recipe.epochs}"
         )
+
+
+def check_anew(recipe: Recipe) -> None:
+    """Raise InputError for a recipe that speaks of weights from a file where none is given."""
+    for name in ("freeze", "old_rate"):
+        value = getattr(recipe, name)
+        if value != getattr(Recipe, name):
+            raise InputError(
+                f"recipe.{name} {value} is about weights from a file, and none is given; give "
+                f"--init FILE, or leave {name} out"
+            )
 
 
 def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:

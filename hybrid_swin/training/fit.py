@@ -22,13 +22,13 @@ from hybrid_swin.interop.weights.load_save import fill
 from hybrid_swin.interop.weights.source.kept import kept_weights
 from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_anew
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.training.averaging import WeightAverage
 from hybrid_swin.training.batch_norm_note import batch_norm_note
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.training.early_stopping import EarlyStopping, Mode
-from hybrid_swin.training.freezing import check_freeze
 from hybrid_swin.training.hardware import (
     PeakMemory,
     device_name,
@@ -154,7 +154,8 @@ def fit(
     first = None if init is None else kept_weights(init, weights_prefix)
     if first is not None:
         identity["init"] = first.hash
-    check_freeze(variant, recipe, first is not None)
+    else:
+        check_anew(recipe)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     average = WeightAverage(recipe.ema) if recipe.ema else None
     early_stopping = None

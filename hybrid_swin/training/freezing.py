@@ -8,34 +8,6 @@ from collections.abc import Collection
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.variant import Variant
-
-
-def check_freeze(variant: Variant, recipe: Recipe, starts: bool) -> None:
-    """Raise InputError for stages that a network does not have, or without weights to keep.
-
-    Args:
-        variant: the network.
-        recipe: how it is trained.
-        starts: whether it starts from a file of weights.
-    """
-    stages = len(variant.stages)
-    if recipe.freeze > stages:
-        raise InputError(
-            f"recipe.freeze {recipe.freeze} is more than the {stages} stages of the network; give "
-            f"at most {stages}, after which the last norm and the head train alone"
-        )
-    if starts:
-        return
-    for name in ("freeze", "old_rate"):
-        if (value := getattr(recipe, name)) != getattr(Recipe, name):
-            raise InputError(
-                f"recipe.{name} {value} is about weights from a file, and none is given; give init "
-                f"(--init.weights FILE in a study, --init FILE for fit), or leave {name} out"
-            )
-
 
 def freeze(model: nn.Module, stages: int, from_file: Collection[str]) -> list[nn.Module]:
     """Let the stem and the first stages stay as they are, as far as they came from a file.

@@ -106,6 +106,7 @@ class Training:
             checkpoint_every_seconds=settings["checkpoint_seconds"],
             init=self._spec.init or None,
             weights_prefix=self._spec.weights_prefix,
+            init_strict=self._spec.init_strict,
             monitor=objective["monitor"],
             mode=objective["mode"],
         )

@@ -30,6 +30,7 @@ from hybrid_swin.training.fit import (
 from hybrid_swin.training.processes import Processes
 from search.execution.answers import save_test_answers
 from search.execution.bound_images import check_images
+from search.execution.bound_weights import check_weights
 from search.execution.job import Job
 from search.execution.run_folder import DeletedFolderError, check_machine
 from search.execution.training import Report, Training, data_of
@@ -63,6 +64,7 @@ def do_job(job: Job, report: Report, processes: Processes | None = None) -> None
     spec = RunSpec.from_dict(settings["spec"])
     try:
         _check_images(spec, settings)
+        check_weights(spec, settings.get("init_hash", ""))
         if job.task == "reference":
             result = _reference(spec, job, settings)
         else:
@@ -143,6 +145,7 @@ def _result(
         precision=fitted.precision,
         error="; ".join(notes) or None,
         answers=(attempt / VALIDATION_FILE).exists(),
+        fresh=fitted.fresh,
         **_provenance(data, settings),
     )
 

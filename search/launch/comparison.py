@@ -6,19 +6,19 @@ from typing import Any
 
 from hybrid_swin.cost.at_test_size import notes_at_test_size
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.load_save import fill
 from hybrid_swin.interop.weights.report import WeightReport
-from hybrid_swin.interop.weights.source.files import find_checkpoint, init_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.augmentation_checks import augmentation_notes
 from hybrid_swin.spec.idle_fields import idle_fields
+from hybrid_swin.spec.recipe_checks import check_anew
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.comparison.design.claims import check_claims
 from search.comparison.design.clashes import preset_clashes
 from search.comparison.design.latency_match import LatencyMatch
-from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
+from search.comparison.design.plan import ComparisonPlan, make_plan
 from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.comparison.older import note_choice
 from search.comparison.report.files import write_report
@@ -26,9 +26,19 @@ from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
 from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings, say_data
+from search.launch.first_weights import (
+    about_first_weights,
+    find_first_weights,
+    how_normalised,
+    kept,
+    normalised_as_weights,
+    starts_of,
+    starts_text,
+)
 from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
 from search.launch.session import Prepared, Session, read_images
+from search.records.first_weights import FirstWeights
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data
@@ -63,11 +73,12 @@ def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | 
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     settings.data.validate()
-    first_weights = _first_weights(settings.init, settings.weights_prefix)
+    first_weights = find_first_weights(settings)
     plan, clock = read_plan_file(settings.path, settings, first_weights), None
     if plan is None:
         clock = LatencyMatch(settings, settings.path) if "latency" in settings.match.by else None
-        follow = _follower(first_weights) if settings.follow_source else None
+        init = settings.first_weights
+        follow = _follower(first_weights) if init and init.follow_source else None
         plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
     check_claims(settings, plan.entries)
@@ -78,14 +89,10 @@ def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | 
             arms.setdefault(entry.variant, entry.arm)
         for variant, arm in arms.items():
             _loaded(arm, variant, plan.init)
+    else:
+        for entry in plan.entries:
+            check_anew(entry.recipes[0])
     return plan, clock
-
-
-def _first_weights(path: str | None, prefix: str | None) -> FirstWeights:
-    if path is None:
-        return FirstWeights()
-    file = find_checkpoint(path)
-    return FirstWeights(str(file.resolve()), init_hash(file, prefix), prefix)
 
 
 def _loaded(
@@ -94,9 +101,7 @@ def _loaded(
     """An arm's network with the first weights. Raises InputError, which names the arm."""
     network = HybridSwin(variant)
     try:
-        return network, load_weights(
-            network, first.file, weights_prefix=first.prefix, follow_source=follow_source
-        )
+        return network, fill(network, kept(first).source, follow_source=follow_source)
     except InputError as error:
         raise InputError(f"arm {arm!r}: {error}") from None
 
@@ -148,6 +153,18 @@ def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
     _, report = _loaded(first.arm, first.variant, plan.init)
     for line in report.warnings()[:_MOST_WARNINGS]:
         console.say(f"first weights of arm {first.arm!r}: {line}")
+    for line in start_lines(plan):
+        console.say(f"first weights: {line}")
+
+
+def start_lines(plan: ComparisonPlan) -> list[str]:
+    """By what images are normalised, and how much of each arm of the first cell starts fresh."""
+    if not plan.init.file:
+        return []
+    first = plan.entries[0].cell.name
+    arms = {e.arm: e.variant for e in plan.entries if e.cell.name == first}
+    starts = starts_of(arms, plan.init)
+    return [how_normalised(plan.settings, plan.init), *starts_text(starts)]
 
 
 def prepare(plan: ComparisonPlan) -> PreparedComparison:
@@ -169,6 +186,8 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
         for name in ("data_hash", "split_hash") if about else ():
             hashes[f"{name} {cell.name}".strip()] = about[name]
     job = common_job_settings(settings, plan.entries[0].variant, plugins, modules=modules)
+    if plan.init.file:
+        job["init_hash"] = plan.init.hash
     return PreparedComparison(hashes, plugins, modules, job, images, plan, data)
 
 
@@ -180,6 +199,7 @@ def launch_comparison(
     time_plan: TimePlan | None = None,
 ) -> Comparison:
     """Begin a comparison or go on with it; arguments and errors are those of `launch_study`."""
+    settings = normalised_as_weights(settings)
     session = Session(settings, console, receipt)
     plan, clock = check(settings)
     folder = settings.path
@@ -274,11 +294,7 @@ def _about(prepared: PreparedComparison) -> dict[str, Any]:
             "final": [derive_seed(settings.seed, "final", i) for i in range(prepared.plan.seeds)],
         },
         "data": prepared.data,
-        "init": {
-            "weights": settings.init,
-            "weights_prefix": settings.weights_prefix,
-            "hash": prepared.plan.init.hash,
-        },
+        **about_first_weights(settings, prepared.plan.init),
         "trainings": {"for_learning_rates": chosen, "over_seeds": final},
     }
 

@@ -9,7 +9,15 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
-from search.launch.comparison import check, notes_of, prepare, say_cells, say_notes
+from search.launch.comparison import (
+    check,
+    notes_of,
+    prepare,
+    say_cells,
+    say_notes,
+    start_lines,
+)
+from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.comparison import (
     comparison_work,
     pilots_pace,
@@ -34,12 +42,15 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     Gives the same for programs. Nothing is left behind. Raises InputError for what the comparison
     itself would refuse.
     """
+    settings = normalised_as_weights(settings)
     check_folder(settings)
     plan, _ = check(settings)
     with pilot_workers(settings, console, keep_images=False) as workers:
         prepared = prepare(dataclasses.replace(plan, settings=workers.settings))
         say_cells(prepared.data, console)
         say_notes(plan, console)
+        for line in start_lines(plan):
+            console.print(f"start      {line}", highlight=False)
         print_arms(plan, console)
         bundled = _bundled(plan)
         if bundled:
@@ -83,6 +94,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
         "folder": str(settings.path),
         "images": prepared.data,
         "arms": [_arm(entry) for entry in plan.entries],
+        **({"start": start_lines(plan)} if plan.init.file else {}),
         "seeds": plan.seeds,
         "runs": {"rates": chosen, "arms": final, "total": chosen + final},
         "notes": notes,

@@ -9,8 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.data.summary import independent
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.workers import say_data
+from search.launch.first_weights import (
+    about_first_weights,
+    normalised_as_weights,
+    starts_of,
+)
+from search.launch.hardly_meant import some_candidates
 from search.launch.hours.pilots import pilot_workers, split_sizes
 from search.launch.hours.study import pilot_runs, study_work
 from search.launch.hours.wall_time import StudyWork
@@ -21,13 +28,13 @@ from search.launch.study import PreparedStudy, check, prepare
 from search.records.imported import about_imported
 from search.records.looks import read_looks
 from search.records.receipt import about_data
-from search.records.runs import RESULT_FILE
+from search.records.runs import RESULT_FILE, RunSpec
 from search.records.study_folder import check_folder, check_kind
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
 from search.space.space import Space
-from search.statistics.formatting import count_text, counted, seconds_text
+from search.statistics.formatting import count_text, counted, seconds_text, share_text
 from search.study.candidates import Candidates
 from search.study.expected_runs import RunCounts, can_stop, expected_runs
 from search.study.looks import level_at, next_target, plan_of, seeds_looked_at
@@ -35,6 +42,7 @@ from search.study.sampling.samplers import sample_params
 
 _COSTS = {"parameters": "parameters", "macs": "MACs"}
 _DRAWS = 200  # random candidates that stand for the space
+_DRAWS_TO_START = 20  # and for how much of them starts fresh
 
 
 def dry_run(
@@ -46,6 +54,7 @@ def dry_run(
     with. Raises InputError for what `run` itself would refuse.
     """
     check_kind(settings)
+    settings = normalised_as_weights(settings)
     space, candidates = check(settings)
     check_folder(settings)
     given = read_import(request, settings, space, candidates)
@@ -119,8 +128,33 @@ def _plan(
         "seeds": counts.seeds,
         "sampler": {"name": sampler, "why": why},
         "notes": notes,
-        "baselines": [{"label": spec.label, **spec.cost} for spec in candidates.baselines],
+        "baselines": [
+            {"label": spec.label, **spec.cost, **_start(spec, candidates)}
+            for spec in candidates.baselines
+        ],
+        **_init(settings, space, candidates),
     }
+
+
+def _init(settings: StudySettings, space: Space, candidates: Candidates) -> dict[str, Any]:
+    """The first weights, and from what to what share of random candidates they leave fresh."""
+    first = candidates.first
+    if not first.file:
+        return {}
+    about = about_first_weights(settings, first)["init"]
+    some = dict.fromkeys(variant for variant, _ in some_candidates(space, settings.seed))
+    drawn = {str(i): v for i, v in enumerate(itertools.islice(some, _DRAWS_TO_START))}
+    shares = [share for share, _ in starts_of(drawn, first).values()]
+    return {"init": about | {"fresh_of_candidates": [min(shares), max(shares)]}}
+
+
+def _start(spec: RunSpec, candidates: Candidates) -> dict[str, Any]:
+    """How much of a network starts fresh, and where; nothing without first weights."""
+    if not candidates.first.file:
+        return {}
+    variant = Variant.from_dict(spec.variant or {})
+    ((share, parts),) = starts_of({"": variant}, candidates.first).values()
+    return {"fresh": share, "fresh_parts": parts}
 
 
 def _print_plan(plan: Mapping[str, Any], counts: RunCounts, console: Console) -> None:
@@ -143,11 +177,19 @@ def _print_plan(plan: Mapping[str, Any], counts: RunCounts, console: Console) ->
     table.add_row("sampler", f"{plan['sampler']['name']}: {plan['sampler']['why']}")
     for note in plan["notes"]:
         table.add_row("note", Text(note))
+    if "init" in plan:
+        init = plan["init"]
+        least, most = map(share_text, init["fresh_of_candidates"])
+        table.add_row("start", Text(f"{init['weights']}; {init['normalised']}"))
+        table.add_row("", f"of the space's candidates {least} to {most} starts fresh")
     for row in plan["baselines"]:
+        fresh = ""
+        if "fresh" in row:
+            fresh = f", {share_text(row['fresh'])} fresh ({row['fresh_parts'] or 'none'})"
         table.add_row(
             "",
             f"{row['label']}: {count_text(row['parameters'])} parameters, "
-            f"{count_text(row['macs'])} MACs",
+            f"{count_text(row['macs'])} MACs{fresh}",
             style="dim",
         )
     console.print(table)

@@ -12,16 +12,30 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_anew
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings
+from search.launch.first_weights import (
+    about_first_weights,
+    check_some_fit,
+    find_first_weights,
+    follower,
+    how_normalised,
+    normalised_as_weights,
+    starts_of,
+    starts_text,
+)
 from search.launch.hardly_meant import hardly_meant, some_candidates
 from search.launch.hours.time_plan import of_hours
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import say_opening, training_words
 from search.launch.session import Prepared, Session, read_images
 from search.leaderboard.board import Leaderboard
+from search.records.first_weights import FirstWeights
 from search.records.identity import derive_seed
 from search.records.imported import write_imported
 from search.records.looks import read_looks
@@ -46,6 +60,7 @@ from search.study.sampling.study import OptunaStudy
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
+_DRAWS_TO_FIT = 8
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,9 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
 
     Raises InputError for the first thing that cannot work.
     """
-    space, candidates = checked_candidates(settings)
+    first = find_first_weights(settings)
+    space, candidates = checked_candidates(settings, first, follower(settings, first))
+    _check_start(settings, space, candidates, first)
     if settings.trials:
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
@@ -96,6 +113,21 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
 
         check_database(settings.storage)
     return space, candidates
+
+
+def _check_start(
+    settings: StudySettings, space: Space, candidates: Candidates, first: FirstWeights
+) -> None:
+    """Raise InputError where no network takes the first weights, or recipes miss them."""
+    baselines = [Recipe.from_dict(spec.recipe or {}) for spec in candidates.baselines]
+    some = some_candidates(space, settings.seed)
+    if first.file:
+        of_baselines = (Variant.from_dict(spec.variant or {}) for spec in candidates.baselines)
+        drawn = (variant for variant, _ in some[:_DRAWS_TO_FIT])
+        check_some_fit(itertools.chain(of_baselines, drawn), first)
+        return
+    for recipe in (*baselines, *(recipe for _, recipe in some)):
+        check_anew(recipe)
 
 
 def _check_budget(settings: StudySettings, space: Space, candidates: Candidates) -> None:
@@ -129,6 +161,10 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     measure = "latency" in settings.objective.against
     job = common_job_settings(settings, variant, plugins, measure, modules)
     hashes = data.hashes if data else {}
+    first = candidates.first
+    if first.file:
+        job["init_hash"] = first.hash
+        hashes |= {"init": first.hash}
     sampler = choose_sampler(settings, space)
     images = BoundImages.of(settings.data, variant, hashes)
     return PreparedStudy(
@@ -168,6 +204,7 @@ def launch_study(
         KeyboardInterrupt: after everything has been put in order.
     """
     check_kind(settings)
+    settings = normalised_as_weights(settings)
     space, candidates = check(settings)  # a misspelt name is not another setting of a begun study
     session = Session(settings, console, receipt)
     folder = settings.path
@@ -194,6 +231,8 @@ def launch_study(
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.hardly_meant]:
             session.say(note)
         about_images = about_data(prepared.data)
+        for line in start_lines(settings, candidates):
+            console.say(line)
         given.say(imported, console)
         taken_over = len(imported.taken_over) if imported else 0
         study = OptunaStudy(
@@ -235,13 +274,26 @@ def launch_study(
             return leaderboard
 
         def about() -> dict[str, Any]:
-            return about_study(settings, space, prepared.data, study.summary(), seeds)
+            about = about_study(settings, space, prepared.data, study.summary(), seeds)
+            return about | about_first_weights(settings, candidates.first)
 
         def draw_and_show(leaderboard: Leaderboard) -> None:
             _draw(folder, console)
             show(leaderboard)
 
         return session.finish(coordinator.run, write, about, draw_and_show)
+
+
+def start_lines(settings: StudySettings, candidates: Candidates) -> list[str]:
+    """What of the baselines starts fresh, and how images are normalised; empty without weights."""
+    first = candidates.first
+    if not first.file:
+        return []
+    named = {spec.label: Variant.from_dict(spec.variant or {}) for spec in candidates.baselines}
+    return [
+        f"start      {first.file}; {how_normalised(settings, first)}",
+        *(f"           {line}" for line in starts_text(starts_of(named, first))),
+    ]
 
 
 def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:

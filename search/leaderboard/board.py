@@ -44,7 +44,9 @@ JSON_ONLY = (
     "recipe",
     "params",
 )
-COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
+FRESH = "fresh"  # a column where any row started from a file of weights
+_NOT_ALWAYS = "rank", "study", FRESH, *JSON_ONLY
+COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in _NOT_ALWAYS))
 _VISIBLE_COLUMNS = (
     "label",
     "fidelity",
@@ -222,7 +224,11 @@ class Leaderboard:
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
         rows = [
-            {k: v for k, v in vars(row).items() if k not in without and (v or k not in GROUPS)}
+            {
+                k: v
+                for k, v in vars(row).items()
+                if k not in without and (v or k not in (*GROUPS, FRESH))
+            }
             for row in self.rows
         ]
         content = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
@@ -242,13 +248,21 @@ class Leaderboard:
     def columns(self) -> tuple[str, ...]:
         """Of the CSV, less the parameters: a row names its study where there are several."""
         flat = ("rank", "study", *COLUMNS[1:]) if self.studies else COLUMNS
-        return (*flat, "keys")
+        return (*flat, *([FRESH] if self.starts else []), "keys")
+
+    @property
+    def starts(self) -> bool:
+        """Whether any row started from a file of weights."""
+        return any(row.fresh is not None for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``leaderboard.json``."""
         content = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **vars(self)}
         # plain inside already: asdict would copy 10,000 rows piece by piece
-        content["rows"] = [dict(vars(row)) for row in self.rows]
+        content["rows"] = [
+            {name: value for name, value in vars(row).items() if name != FRESH or self.starts}
+            for row in self.rows
+        ]
         content["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
         content["references"] = [asdict(one) for one in self.references]
         content["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]

@@ -37,7 +37,7 @@ from search.leaderboard.rows.building import VARIED
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row, rows_text
-from search.statistics.formatting import difference_phrase
+from search.statistics.formatting import difference_phrase, share_text
 from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
@@ -49,6 +49,7 @@ DIFFERENCES = {
 }
 _READERS = 4  # named
 _COSTLIER = 1.1  # times the MACs
+_ALIKE_FRESH = 0.02  # of the parameters
 
 
 def top_cautions(board: Leaderboard) -> list[str]:
@@ -73,6 +74,7 @@ def _in_order(board: Leaderboard, brief: bool) -> Iterator[str]:
     lost = _some([row for row in final if row.seeds < row.seeds_asked], brief)
     yield from not_judged(young, _unknown(final, brief), lost)
     yield from _too_large(board, brief)
+    yield from _fresh(final)
     if brief:  # the full page has the numbers of it
         yield from _chance(board)
     yield from _size(board, brief)
@@ -112,6 +114,20 @@ def _too_large(board: Leaderboard, brief: bool) -> Iterator[str]:
             f"{_some([*rows.values()], brief)}. A smaller recipe.batch_size, or workers.devices 2, "
             "needs less."
         )
+
+
+def _fresh(final: Sequence[Row]) -> Iterator[str]:
+    """Rows of which unlike shares did not come from the file of first weights."""
+    rows = [row for row in final if row.fresh is not None]
+    shares = [row.fresh or 0.0 for row in rows]
+    if not rows or max(shares) - min(shares) < _ALIKE_FRESH:
+        return
+    least, most = (end(rows, key=lambda row: row.fresh or 0.0) for end in (min, max))
+    yield (
+        f"Rows did not start alike: of {named(least)} {share_text(min(shares))} of the parameters "
+        f"started fresh, of {named(most)} {share_text(max(shares))}, the rest from the file. A row "
+        "with much fresh may gain, or lose, by that alone."
+    )
 
 
 def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.rows.row import Row
-from search.statistics.formatting import count_text, seconds_text
+from search.statistics.formatting import count_text, seconds_text, share_text
 from search.study.pareto import Direction, front
 
 FEW = 2  # more costs searched against leave no room for something else
-TRAIN = "train"  # shown beside the costs of a network, none itself
+TRAIN, FRESH = "train", "fresh"  # shown beside the costs of a network, none themselves
 HEADS = {
     "parameters": "params",
     "macs": "MACs",
@@ -16,6 +16,7 @@ HEADS = {
     "latency": "latency\n(ms)",
     "memory": "memory\n(MiB)",
     TRAIN: "train",
+    FRESH: "fresh",
 }
 _FIELDS = {"latency": "latency_ms", "memory": "peak_memory_mb"}
 
@@ -24,13 +25,16 @@ def shown_costs(board: Leaderboard, wide: bool) -> list[str]:
     """Costs with a column: those searched against always, others where there is room."""
     usual = ("parameters", "macs") if wide else () if board.against else ("parameters",)
     time = (TRAIN,) if wide and len(board.against) <= FEW else ()
-    return list(dict.fromkeys((*usual, *board.against, *time)))
+    fresh = (FRESH,) if wide and board.starts else ()  # from what a row's weights began
+    return list(dict.fromkeys((*usual, *board.against, *time, *fresh)))
 
 
 def cost_text(row: Row, name: str) -> str:
     """One cost of a row in few characters."""
     if name == TRAIN:
         return seconds_text(row.train_seconds)
+    if name == FRESH:
+        return "" if row.fresh is None else share_text(row.fresh)
     cost = _cost(row, name)
     if name != "latency" or cost is None:
         return count_text(cost)

@@ -74,6 +74,7 @@ class RunSpec:
     data: dict[str, Any] | None = None  # instead of the study's
     init: str = ""  # weights to start from
     weights_prefix: str | None = None  # which network of them
+    init_strict: bool = True  # whether all of them must fit; else what fits is taken
     imported_from: str = ""  # where the study was given the candidate from
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +82,8 @@ class RunSpec:
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         if not self.imported_from:
             del content["imported_from"]
+        if self.init_strict:
+            del content["init_strict"]
         return content | {"image_rungs": list(self.image_rungs)}
 
     @classmethod
@@ -106,7 +109,8 @@ class RunResult:
     seconds, memory is MiB. A run is ``infeasible`` if it ran out of memory twice, the second time
     with half the images at once. ``taken_over`` says where a run that was not trained here was,
     with its attempt and what it took there; then it took nothing here. ``answers`` says that it
-    kept which validation images it got right; runs of earlier versions do not say so.
+    kept which validation images it got right; runs of earlier versions do not say so. ``fresh`` is
+    the share of parameters that its first weights did not give; None if all of them were drawn.
     """
 
     key: str
@@ -138,6 +142,7 @@ class RunResult:
     error: str | None = None
     taken_over: dict[str, Any] | None = None
     answers: bool = False
+    fresh: float | None = None
 
     @property
     def batch_norm_in_parts(self) -> bool:
@@ -151,6 +156,8 @@ class RunResult:
             del content["taken_over"]
         if not self.answers:
             del content["answers"]
+        if self.fresh is None:
+            del content["fresh"]
         return content | {"history": list(self.history)}
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from hybrid_swin.errors import InputError
@@ -17,6 +17,7 @@ from search.settings.experiment import (
     check_size,
     looks_of,
 )
+from search.settings.first_weights import InitSettings
 from search.settings.names import check_label
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
@@ -106,10 +107,11 @@ class ComparisonSettings(ExperimentSettings):
             data.options.reach. A level that is a mapping sets
             several paths, and `label` in it is how it is shown.
         match: how costs are made equal.
-        init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
-            needs widths that stay: match.by control or none.
-        weights_prefix: which network init means, if it holds several, such as ema.
-        follow_source: pad, roll and shift windows as the library of init does, in every arm.
+        init: weights that every arm starts from, such as an ImageNet Swin's: a file, or a mapping
+            with weights. Widths must stay: match.by control or none. What the file does not have,
+            such as an added branch, starts fresh.
+        weights_prefix: the older way to write init.prefix.
+        follow_source: the older way to write init.follow_source.
         learning_rates: each arm trains with each of them, validation chooses; the recipe's alone
             where left out.
         choose_rate: per_seed chooses the learning rate anew for each of `seeds`, on trainings of
@@ -137,7 +139,6 @@ class ComparisonSettings(ExperimentSettings):
     baseline: str = ""
     factors: dict[str, list[Any]] = field(default_factory=dict)
     match: MatchSettings = field(default_factory=MatchSettings)
-    init: str | None = None
     weights_prefix: str | None = None
     follow_source: bool = False
     learning_rates: tuple[float, ...] = ()
@@ -148,6 +149,16 @@ class ComparisonSettings(ExperimentSettings):
     primary: PrimarySettings = field(default_factory=PrimarySettings)
     milestone: Annotated[float | None, Range(-1e6, 1e6)] = None
     published: tuple[ClaimSettings, ...] = ()
+
+    @property
+    def first_weights(self) -> InitSettings | None:
+        """The weights that arms start from, with what is written beside them in older files."""
+        init = InitSettings(self.init) if isinstance(self.init, str) else self.init
+        if init is None:
+            return None
+        prefix = init.prefix if self.weights_prefix is None else self.weights_prefix
+        follows = init.follow_source or self.follow_source
+        return replace(init, prefix=prefix, follow_source=follows)
 
     @property
     def changes(self) -> Sequence[Mapping[str, Any]]:
@@ -186,9 +197,10 @@ class ComparisonSettings(ExperimentSettings):
         if self.follow_source and self.init is None:
             raise InputError("follow_source follows the library of init; give init too")
         moves = [by for by in self.match.by if by not in ("control", "none")]
-        if self.init is not None and moves:
+        init = self.first_weights
+        if init is not None and moves:
             raise InputError(
-                f"init {self.init!r} with match.by {moves[0]}: solved widths do not fit the "
+                f"init {init.weights!r} with match.by {moves[0]}: solved widths do not fit the "
                 "weights; give match.by control (or none), which keeps the widths"
             )
 

@@ -10,7 +10,10 @@ from search.settings.unused_plugins import unused_plugins
 
 def check_together(settings: StudySettings) -> None:
     """Raise InputError for the first two settings of a study that contradict each other."""
-    for check in (_label_twice, _rungs_over_images, _chance_twice, _matched_objective):
+    for check in (
+        *(_label_twice, _rungs_over_images, _chance_twice, _matched_objective),
+        _matched_widths,
+    ):
         check(settings)
 
 
@@ -74,6 +77,14 @@ def _chance_twice(settings: StudySettings) -> None:
         why = "there are no trials" if not settings.trials else "sampler.name random is chance too"
         raise InputError(
             f"sampler.random_search says what learning from trials brings, and {why}; leave it out"
+        )
+
+
+def _matched_widths(settings: StudySettings) -> None:
+    if settings.init is not None and settings.budget.mode == "match":
+        raise InputError(
+            "budget.mode match solves widths, which do not fit the weights of init; give "
+            "budget.mode limit"
         )
 
 

@@ -12,6 +12,7 @@ from hybrid_swin.spec.recipe_presets import PRESET, with_preset
 from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from hybrid_swin.system.files import expanded
 from search.settings.executor import executor_options
+from search.settings.first_weights import InitSettings, shortest
 from search.settings.names import check_name
 from search.settings.preset_levels import check_one_preset
 from search.settings.wandb import WandbSettings
@@ -88,6 +89,8 @@ class ExperimentSettings:
         data: what is trained on.
         variant: the network.
         recipe: how it is trained; ``preset`` names one, and what stands beside it counts first.
+        init: weights that every training starts from, such as an ImageNet Swin's: a file, or a
+            mapping with weights. What does not fit, such as the head, starts fresh.
         objective: what is measured and improved.
         workers: how many trainings run at once, and on what.
         executor: where they run: ``name`` is local (this machine), agents (machines that join),
@@ -115,6 +118,7 @@ class ExperimentSettings:
     data: DataSettings = field(default_factory=DataSettings)
     variant: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
+    init: str | InitSettings | None = None
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     executor: dict[str, Any] = field(default_factory=lambda: {"name": "local"})
@@ -124,6 +128,7 @@ class ExperimentSettings:
         check_name(self.name)
         check_one_preset(self.recipe, self.changes)
         object.__setattr__(self, "recipe", with_preset(self.recipe))
+        object.__setattr__(self, "init", shortest(self.init))
         self.wandb.check()
         executor_options(self.executor)
         check_numbers(self)
@@ -132,6 +137,11 @@ class ExperimentSettings:
     def changes(self) -> Sequence[Mapping[str, Any]]:
         """What single networks of it change in variant and recipe, by path."""
         return ()
+
+    @property
+    def first_weights(self) -> InitSettings | None:
+        """The weights that trainings start from, however they were written."""
+        return InitSettings(self.init) if isinstance(self.init, str) else self.init
 
     @property
     def path(self) -> Path:

@@ -38,6 +38,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.4g}%"
 
 
+def share_text(share: float) -> str:
+    """A share of a whole: 28%, 0.2%, 100%; never 0% of one that is above 0."""
+    return f"{100 * share:.{0 if share >= 0.1 or not share else 1 if share >= 0.001 else 3}f}%"
+
+
 def range_text(low: float | None, high: float | None, monitor: str) -> str:
     """An interval, ``[93.2, 97.0]``; empty where there is none."""
     if low is None or high is None:

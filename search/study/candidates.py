@@ -1,7 +1,7 @@
 """From settings and parameters to runs: baselines, trials, references, finalists."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
@@ -13,6 +13,7 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of
 from search.execution.reference_size import count_parameters
+from search.records.first_weights import ANEW, FirstWeights
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
 from search.settings.contradictions import check_together
@@ -31,11 +32,24 @@ class Candidates:
 
     Raises InputError for settings of which nothing can be trained: no network at the first values,
     a baseline that cannot be or exceeds the budget, a metric or rung that does not exist.
+
+    Args:
+        settings: the study.
+        space: of its networks and recipes.
+        first: the weights that all of them start from.
+        follow: gives a network the rules of windows of these weights' library.
     """
 
-    def __init__(self, settings: StudySettings, space: Space) -> None:
+    def __init__(
+        self,
+        settings: StudySettings,
+        space: Space,
+        first: FirstWeights = ANEW,
+        follow: Callable[[Variant], Variant] | None = None,
+    ) -> None:
         self._settings = settings
         self._space = space
+        self.first, self._follow = first, follow
         self._limits = budget.limits(settings.budget)
         self._matching = budget.matching(settings.budget, [p.path for p in space.parameters])
         self._seed = derive_seed(settings.seed, "search")
@@ -108,7 +122,7 @@ class Candidates:
         if spec.variant is not None:
             return spec
         variant, recipe = self._space.resolve(spec.params)
-        variant, _ = self._matching.apply(variant)
+        variant, _ = self._matched(variant)
         return dataclasses.replace(spec, variant=variant.to_dict(), recipe=recipe.to_dict())
 
     def audit(self, stopped: RunSpec) -> RunSpec:
@@ -202,7 +216,8 @@ class Candidates:
 
     def _spec(self, key: str, variant: Variant, recipe: Recipe, label: str = "") -> RunSpec:
         check_fit(variant, recipe)
-        variant, matched = self._matching.apply(variant)
+        variant, matched = self._matched(variant)
+        first = self.first
         return RunSpec(
             study=self._settings.name,
             key=key,
@@ -212,18 +227,30 @@ class Candidates:
             variant=variant.to_dict(),
             recipe=recipe.to_dict(),
             variant_id=variant.id,
-            candidate_id=candidate_id(variant, recipe),
+            candidate_id=candidate_id(variant, recipe, *filter(None, [first.hash])),
             seed=self._seed,
             cost=count_cost(variant).to_dict(),
             matched=matched,
+            init=first.file,
+            weights_prefix=first.prefix,
+            init_strict=not first.file,
         )
 
+    def _matched(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
+        """The network as it is trained, and what was adjusted to meet a cost."""
+        variant, matched = self._matching.apply(variant)
+        return variant if self._follow is None else self._follow(variant), matched
 
-def checked_candidates(settings: StudySettings) -> tuple[Space, Candidates]:
+
+def checked_candidates(
+    settings: StudySettings,
+    first: FirstWeights = ANEW,
+    follow: Callable[[Variant], Variant] | None = None,
+) -> tuple[Space, Candidates]:
     """The space and what may be trained of it; all of a study that needs no images is checked.
 
     Raises InputError for a plug-in, space, baseline or objective that cannot be, or settings that
-    contradict each other.
+    contradict each other. ``first`` and ``follow`` are as in `Candidates`.
     """
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
@@ -232,7 +259,7 @@ def checked_candidates(settings: StudySettings) -> tuple[Space, Candidates]:
     settings.data.validate()
     check_objective(settings, variant.num_classes)
     objectives.check(settings.objective)
-    candidates = Candidates(settings, space)
+    candidates = Candidates(settings, space, first, follow)
     check_together(settings)
     return space, candidates
 

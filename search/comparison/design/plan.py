@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.variant import Variant
@@ -18,21 +18,11 @@ from search.comparison.design.clashes import check_clashes
 from search.comparison.design.factors import Cell, combinations, make_point
 from search.comparison.design.matched_arms import PlannedArm, arms_at, build_arm, plan_arm
 from search.comparison.design.matching import LatencyMatcher
+from search.records.first_weights import ANEW, FirstWeights
 from search.records.identity import derive_seed
 from search.records.runs import RunResult, RunSpec
 from search.settings.comparison import ComparisonSettings
 from search.space.space import Space
-
-
-class FirstWeights(NamedTuple):
-    """The weights that every arm starts from; of no file where arms start anew."""
-
-    file: str = ""
-    hash: str = ""
-    prefix: str | None = None  # which network of the file
-
-
-ANEW = FirstWeights()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from hybrid_swin.system.schema import SchemaError, check_version
 from search.comparison.design.factors import Cell, check_told_apart
 from search.comparison.design.latency_match import LatencyMatch
 from search.comparison.design.matched_arms import PlannedArm
-from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
+from search.comparison.design.plan import ComparisonPlan, make_plan
+from search.records.first_weights import ANEW, FirstWeights
 from search.records.runs import read_record
 from search.records.settings import SETTINGS_FILE, read_settings
 from search.records.study_file import STUDY_FILE, read_fixed
@@ -71,7 +72,7 @@ def read_plan(folder: Path) -> ComparisonPlan:
     clock = (
         LatencyMatch(settings, folder, measures=False) if "latency" in settings.match.by else None
     )
-    first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
+    first = _as_written(settings, known.get("init", ""))
     return replace(make_plan(settings, clock, first), target=target)
 
 
@@ -103,9 +104,7 @@ def read_plan_file(
         return None
     try:
         entries = tuple(_entry(entry) for entry in content["entries"])
-        known = init or FirstWeights(
-            settings.init or "", str(content["init_hash"]), settings.weights_prefix
-        )
+        known = init or _as_written(settings, str(content["init_hash"]))
         looks = tuple(content.get("looks") or settings.looks)
         if not entries:
             raise ValueError("no entries")
@@ -118,6 +117,12 @@ def read_plan_file(
         reason = f"{type(error).__name__}: {str(error)[:80]}; {_MAKE_ANEW}"
         raise DamagedFileError(path, reason) from error
     return ComparisonPlan(settings, entries, known, looks)
+
+
+def _as_written(settings: ComparisonSettings, known_hash: str) -> FirstWeights:
+    """The first weights as the settings name them; their file need not be there any more."""
+    init = settings.first_weights
+    return ANEW if init is None else FirstWeights(init.weights, known_hash, init.prefix)
 
 
 def _checked(content: Mapping[str, Any]) -> Mapping[str, Any]:

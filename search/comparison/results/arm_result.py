@@ -39,6 +39,7 @@ class ArmResult:
         chance: what the best guess scores on test that does not look at the image; None: not known.
         chance_of: the metric that ``chance`` is of: the objective, or accuracy in its place.
         at_chance: whether no seed is shown to be better than that; None: not known.
+        fresh: share of its parameters that no file of first weights gave; None if there was none.
         residuals: by what share each cost exceeds that of ``against``.
         adjuster: what was moved to match, in words.
         milestone_epochs: (lower) median epoch over seeds at which validation first reached the
@@ -77,6 +78,7 @@ class ArmResult:
     parameters: int | None = None
     macs: int | None = None
     activations: int | None = None
+    fresh: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
     adjuster: str = ""
     peak_memory_mb: float | None = None

@@ -247,6 +247,8 @@ class Comparison:
                 plain["versus"]["verdict"] = result.versus.verdict
             for control, other in zip(result.controls, plain["controls"], strict=True):
                 other["verdict"] = control.verdict
+            if result.fresh is None:
+                del plain["fresh"]
             plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
         for effect, plain in zip(self.effects, content["effects"], strict=True):
             del plain["versus"]["estimate"], plain["versus"]["against"], plain["versus"]["cause"]
@@ -257,7 +259,9 @@ class Comparison:
 
     def table(self) -> RowTable:
         """The rows of the CSV: one per difference, and one for each arm without."""
-        arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
+        starts = any(result.fresh is not None for result in self.results)
+        skipped = (*_NESTED, *_LISTS, *([] if starts else ["fresh"]))
+        arm_columns = [f.name for f in fields(ArmResult) if f.name not in skipped]
         versus_columns = [
             f.name for f in fields(Versus) if f.name not in ("against", "sign", "estimate")
         ]

@@ -16,6 +16,7 @@ from search.comparison.results.comparison import Comparison
 from search.comparison.results.cost_conclusions import cost_conclusions, survival_conclusions
 from search.comparison.results.differences import Versus
 from search.comparison.results.doubts import doubt, left_out, listed, waiting
+from search.comparison.results.fresh_starts import fresh_starts
 from search.comparison.results.mixing import not_about_mixing
 from search.comparison.results.places import arms_at
 from search.leaderboard.end.shared_cautions import incomplete
@@ -59,6 +60,7 @@ def conclusions(comparison: Comparison) -> list[str]:
         *_primary(comparison),
         *concluded,
         *cost_conclusions(comparison),
+        *fresh_starts(comparison),
         *doubt(comparison),
     ]
 

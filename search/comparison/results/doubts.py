@@ -22,6 +22,7 @@ from search.comparison.report.rows import percent
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
+from search.comparison.results.fresh_starts import fresh_starts
 from search.comparison.results.mixing import not_about_mixing
 from search.comparison.results.places import arms_at, place
 from search.leaderboard.end.shared_cautions import (
@@ -53,6 +54,7 @@ def _in_order(comparison: Comparison) -> Iterator[str]:
     yield from in_parts(few(comparison.in_parts, NAMED))
     yield from not_about_mixing(comparison)
     yield from left_out(comparison, brief=True)
+    yield from fresh_starts(comparison, brief=True)
     if "none" in comparison.matchings:
         yield "Costs were not matched, so size may explain any difference."
     yield from _wide(comparison, brief=True)

@@ -6,6 +6,7 @@ from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import PreparedComparison, check, prepare
+from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
@@ -26,6 +27,7 @@ def plan_comparison(
     least number of seeds does not fit.
     """
     check_place(settings)
+    settings = normalised_as_weights(settings)
     check_folder(settings)
     plan, _ = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None

@@ -7,6 +7,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.training.hardware import resolve_accelerator
 from search.execution.executors.local import room_here
 from search.launch.comparison import check, prepare
+from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.comparison import comparison_work, pilots_pace, split_sizes_of
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import pilot_folder, pilot_workers
@@ -20,6 +21,7 @@ def timed_seconds(settings: ComparisonSettings, console: Console) -> float:
 
     Raises InputError for what the comparison itself would refuse.
     """
+    settings = normalised_as_weights(settings)
     plan, _ = check(settings)
     with pilot_workers(settings, console, keep_images=False) as workers:
         prepared = prepare(replace(plan, settings=workers.settings))
@@ -35,6 +37,7 @@ def estimated_seconds(settings: ComparisonSettings) -> float:
     training does, or for workers that slow each other down, and a MAC of other blocks counts as one
     of the first arm's. Raises InputError likewise.
     """
+    settings = normalised_as_weights(settings)
     plan, _ = check(settings)
     with pilot_folder(settings, keep_images=False) as there:
         sizes = split_sizes_of(prepare(replace(plan, settings=there)))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
+from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
@@ -40,6 +41,7 @@ def plan_study(
     number of trials does not fit.
     """
     check_place(settings)
+    settings = normalised_as_weights(settings)
     check_folder(settings)
     space, candidates = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None

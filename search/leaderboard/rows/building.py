@@ -111,6 +111,7 @@ def _about_runs(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         "seeds_asked": len(runs),
         "epochs": min(result.epochs for result in results),
         "epochs_planned": results[0].epochs_planned,
+        "fresh": _mean([result.fresh for result in results]),
         "train_seconds": _mean([result.seconds.get("fit") for result in results]),
         "device": _common([result.device for result in results]),
         "precision": _common([result.precision for result in results]),

@@ -25,6 +25,7 @@ class Row:
             ``random`` the mean of candidates drawn at random, each trained like a finalist.
         is_baseline: was it given, not proposed by the search?
         proposed_by: a baseline, the search, the random search beside it, or (the mean row) chance.
+        fresh: share of its parameters that no file of first weights gave; None if there was none.
         imported_from: where the study was given the candidate from, and whether its run was taken
             over; empty if it was not.
         state: the worst state of its runs.
@@ -98,6 +99,7 @@ class Row:
     seeds_asked: int
     proposed_by: Proposer = "search"
     study: str = ""
+    fresh: float | None = None
     imported_from: str = ""
     rank: int | None = None
     validation_mean: float | None = None

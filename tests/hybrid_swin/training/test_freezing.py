@@ -9,9 +9,10 @@ from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe_checks import check_fit
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.fit import fit, load_classifier
-from hybrid_swin.training.freezing import check_freeze, freeze, hold
+from hybrid_swin.training.freezing import freeze, hold
 from hybrid_swin.training.parameter_groups import parameter_groups
 
 WORDS = ("w_msa", "sw_msa")
@@ -88,15 +89,10 @@ def test_old_weights_learn_at_a_part_of_the_rate():
         assert rate == pytest.approx(alone[name] * (0.1 if name in old else 1))
 
 
-@pytest.mark.parametrize(
-    ("recipe", "starts", "message"),
-    [
-        ({"freeze": 3}, True, "recipe.freeze 3 is more than the 2 stages"),
-        ({"freeze": 1}, False, r"recipe.freeze 1 is about weights from a file.*--init.weights"),
-        ({"old_rate": 0.1}, False, "recipe.old_rate 0.1 is about weights from a file"),
-    ],
-)
-def test_what_cannot_be_frozen_is_refused(recipe, starts, message):
-    with pytest.raises(InputError, match=message):
-        check_freeze(variant(), Recipe(**recipe), starts)
-    check_freeze(variant(), Recipe(freeze=2, old_rate=0.5), True)
+def test_what_cannot_be_frozen_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"recipe.freeze 3 is more than the 2 stages"):
+        check_fit(variant(), Recipe(freeze=3))
+    check_fit(variant(), Recipe(freeze=2))
+    for recipe in (Recipe(freeze=1), Recipe(old_rate=0.1)):
+        with pytest.raises(InputError, match="about weights from a file, and none is given"):
+            fit(variant(), recipe, None, seed=0, folder=tmp_path, accelerator="cpu")

@@ -88,13 +88,33 @@ def run_data(path: str | Path) -> dict[str, Any]:
     return settings
 
 
+def run_first_weights(path: str | Path) -> dict[str, str]:
+    """The options by which a training starts from the weights that a run started from; of none {}.
+
+    Raises likewise.
+    """
+    content = _read(path)
+    if not content.get("init"):
+        return {}
+    options = {"init": str(content["init"])}
+    if content.get("weights_prefix") is not None:
+        options["weights_prefix"] = str(content["weights_prefix"])
+    if content.get("init_strict") is False:
+        options["init_strict"] = "false"
+    study = study_of(path)
+    hashes = recorded_of(study).get("data") if study else None
+    if isinstance(hashes, Mapping) and hashes.get("init"):
+        options["init_hash"] = str(hashes["init"])
+    return options
+
+
 def with_runs(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with each run put in its place.
 
-    ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
-    and ``--data`` its recipe and its data. A preset behind ``--recipe`` becomes a mapping with its
-    name. Raises InputError if it is not such a run, or its data are a module's that nobody asked to
-    run.
+    ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, with the ``--init`` that it
+    started from, and the run behind ``--recipe`` and ``--data`` its recipe and its data. A preset
+    behind ``--recipe`` becomes a mapping with its name. Raises InputError if it is not such a run,
+    or its data are a module's that nobody asked to run.
     """
 
     def data_of(path: str) -> dict[str, Any]:
@@ -123,6 +143,8 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
             given += ["--variant", path]
             for option, settings in read.items():
                 given += [option, json.dumps(settings(path))]
+            if not values_of("--init", arguments):
+                given += [f"--{name}={value}" for name, value in run_first_weights(path).items()]
         elif path:
             value = json.dumps(read[name](path)) if names_run(path) else path
             if name == "--recipe" and _NAME.fullmatch(path) and not names_run(path):

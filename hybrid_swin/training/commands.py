@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,15 @@ from hybrid_swin.data.test_reads import RecordedRead, ledger_near, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.interop.variant_sources import resolve_variant
-from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.load_save import fill
 from hybrid_swin.interop.weights.source.files import find_checkpoint, weights_hash
+from hybrid_swin.interop.weights.source.kept import kept_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.augmentation_checks import augmentation_notes
 from hybrid_swin.spec.idle_fields import idle_fields
 from hybrid_swin.spec.own_code.module_sources import module_hashes
 from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.recipe_checks import check_fit, fit_notes
+from hybrid_swin.spec.recipe_checks import check_anew, check_fit, fit_notes
 from hybrid_swin.spec.run_reference import (
     WORKING_FOLDER,
     names_run,
@@ -71,13 +73,31 @@ def fit(options: FitOptions) -> int:
         # Seen, and refused where it does not fit, before anything is trained.
         model = HybridSwin(variant)
         prefix, follows = options.weights_prefix, options.follow_source
-        say(load_weights(model, init, weights_prefix=prefix, follow_source=follows))
+        first = kept_weights(init, prefix)
+        if options.init_hash not in (None, first.hash):
+            raise InputError(
+                f"{first.source.name} is not the file that the run started from (its hash is "
+                f"{first.hash}, that of the run's {options.init_hash}); put that file back, or "
+                "start from another one by --init"
+            )
+        strict = options.init_strict
+        say(fill(model, first.source, follow_source=follows, strict=strict))
+        if first.images is not None and data.mean is None and data.class_path is None:
+            mean, std = (json.dumps(v) for v in (first.images.mean, first.images.std))
+            say(
+                "note: images are normalised by their own train split; those of the weights' "
+                f"training were by --data.mean '{mean}' --data.std '{std}' ({first.images.basis})"
+            )
         variant = model.variant  # its words may follow the source now
         settings |= {"variant": variant.to_dict(), "init": options.init, "weights_prefix": prefix}
+        if not strict:
+            settings["init_strict"] = False
     elif options.weights_prefix is not None:
         raise InputError("weights_prefix chooses a network of init; give --init as well")
     elif options.follow_source:
         raise InputError("follow_source follows the library of init; give --init as well")
+    else:
+        check_anew(recipe)
     if names_run(options.variant) and recipe == Recipe():
         say(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = TrainedData(variant, recipe, data, options.seed).module()
@@ -102,6 +122,7 @@ def fit(options: FitOptions) -> int:
             resume=options.resume,
             init=init,
             weights_prefix=options.weights_prefix,
+            init_strict=options.init_strict,
         )
     except OutOfMemoryError as error:
         raise InputError(f"{error}; give a smaller --recipe.batch_size") from error

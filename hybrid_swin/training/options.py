@@ -33,6 +33,9 @@ class FitOptions(CodeOptions, JsonOptions):
         init: weights to start from, as far as they fit.
         weights_prefix: which network of --init, if it holds several, such as ema.
         follow_source: pad, roll and shift windows as the library of --init does.
+        init_strict: refuse --init of other widths or depths; false takes what fits, and leaves the
+            rest fresh.
+        init_hash: what the file of --init must be, by its hash, as --run RUN gives it.
         resume: go on with what the folder holds.
     """
 
@@ -50,6 +53,8 @@ class FitOptions(CodeOptions, JsonOptions):
     init: str | None = None
     weights_prefix: str | None = None
     follow_source: bool = False
+    init_strict: bool = True
+    init_hash: str | None = None
     resume: bool = True
 
     def __post_init__(self) -> None:

@@ -89,6 +89,7 @@ CASES = {
     "data": "data study.yaml",
     "inspect": "inspect final --images 4 --only attention_distance --out seen",
     "figures": "figures runs/study",
+    "retrain --dry-run": "retrain runs/study --dry-run",
 }
 TRAINING_CASES = {
     "fit": "fit --variant net.yaml --data.source digits --folder fit --recipe.epochs 1 "
@@ -121,11 +122,19 @@ def test_a_proposal_for_images_in_json(answers, folders, photos):
     assert Path(told["file"]).is_file()
 
 
+def test_answers_for_new_images_in_json(answers, folders, photos):
+    answers(TRAINING_CASES["fit"].replace("--folder fit", "--folder digits"), train_main)
+    told = answers(f"predict digits {photos}/class0 --value-range [0,255]", train_main)
+    assert told.keys() == KEYS["predict IMAGES"] | {"schema_version"}
+    assert len(told["answers"]) == told["images"] == 12
+
+
 def test_every_command_that_prints_a_table_is_tested_and_listed():
     named = {name.split()[0] for name in CASES}
     assert named == COMMANDS.keys() - NO_TABLE
     assert TRAINING_CASES.keys() == TRAINING_COMMANDS.keys() - NO_TABLE
-    assert KEYS.keys() == {*CASES, *TRAINING_CASES, "run --images --dry-run"}
+    others = {"run --images --dry-run", "predict IMAGES"}
+    assert KEYS.keys() == {*CASES, *TRAINING_CASES, *others}
     for name in named:
         assert "json" in get_args(COMMANDS[name].parser(name).hints["format"]), name
     for name in TRAINING_CASES:

@@ -23,7 +23,7 @@ TRAINING = "python -m hybrid_swin"
 TRAINING_COMMANDS = ("fit", "validate", "test", "predict", "export")
 SEARCH_COMMANDS = (
     *("run", "compare", "space", "inspect", "attribution", "leaderboard", "status", "figures"),
-    *("papers", "work", "blocks", "cost", "export", "data"),
+    *("papers", "work", "blocks", "cost", "export", "data", "retrain"),
 )
 
 _PATIENCE = 2.0  # seconds for threads of others

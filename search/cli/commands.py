@@ -26,6 +26,8 @@ from search.cli.options import (
     TimeOptions,
     WorkOptions,
 )
+from search.cli.retrain.options import RetrainOptions
+from search.cli.retrain.options import question_of as retrain_question
 from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
@@ -55,6 +57,7 @@ examples:
   python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
   python search.py compare --config reach.yaml                  which distance can a block bridge?
+  python search.py retrain runs/digits --seeds 8                the winner again, over fresh seeds
   python search.py papers                                       what papers claim, to be rerun here
   python search.py attribution runs/digits-controls             effects of blocks by stage
   python search.py inspect runs/digits/finalists/0a1b2c/0       where it looks, what it needs
@@ -123,6 +126,14 @@ COMMANDS = {
         PapersOptions,
         "search.cli.papers:run",
         "name",
+    ),
+    "retrain": Command(
+        "train a candidate again, at full length over fresh seeds",
+        RetrainOptions,
+        "search.cli.retrain.command:retrain",
+        "target",
+        _STUDY,
+        retrain_question,
     ),
     "work": Command(
         "lend this machine's workers to a study that runs elsewhere",

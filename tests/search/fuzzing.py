@@ -220,6 +220,7 @@ class Mutations:
             "compare": ["compare", "--dry-run", "--config", "mine.yaml"],
             "space": ["space", "mine.yaml"],
             "data": ["data", "mine.yaml", "--split", "missing"],
+            "retrain": ["retrain", self.run, "--print_config"],
             "status": ["status", self.done],
             "leaderboard": ["leaderboard", self.done],
             "figures": ["figures", self.done],

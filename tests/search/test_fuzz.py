@@ -123,6 +123,7 @@ def test_every_number_has_a_largest(mutations, stopped, tmp_path, command, optio
         "compare": ["compare", "--dry-run", "--config", "mine.yaml"],
         "space": ["space", "mine.yaml"],
         "data": ["data", "mine.yaml"],
+        "retrain": ["retrain", mutations.run, "--print_config"],
         "status": ["status", mutations.done],
         "work": ["work", mutations.done],
         "inspect": ["inspect", "swin_t", "--data", "noise", "--only", "spectrum"],

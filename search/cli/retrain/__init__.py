@@ -1,0 +1,1 @@
+"""The command `retrain`: a candidate trained again over fresh seeds."""

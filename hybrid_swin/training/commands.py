@@ -131,6 +131,8 @@ def fit(options: FitOptions) -> int:
     write_json_atomically(folder / DATA_FILE, about_data)
     summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
+    if result.fresh is None:
+        del summary["fresh"]
     write_json_atomically(folder / RESULT_FILE, summary)
     for note in result.notes:
         say(f"note: {note}")

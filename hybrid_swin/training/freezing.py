@@ -16,7 +16,10 @@ def freeze(model: nn.Module, stages: int, from_file: Collection[str]) -> list[nn
     norm keeps its statistics, and no branch is dropped. Of a module in which something trains, only
     the batch norms of which nothing does.
 
-    Source: MMDetection's ``frozen_stages`` of its Swin, which holds whole stages,
+    A merging is of the stage behind it, as in timm.
+
+    Source: MMDetection's ``frozen_stages`` of its Swin, which holds whole stages and counts a
+    merging to the stage before it,
     https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/swin.py
 
     Args:

@@ -22,14 +22,14 @@ def check_weights(spec: RunSpec, expected: str) -> None:
     if not spec.init:
         return
     try:
-        found = kept_weights(spec.init, spec.weights_prefix).hash
+        actual = kept_weights(spec.init, spec.weights_prefix).hash
     except InputError as error:
         raise OtherWeightsError(
             f"cannot read the first weights ({error}); copy the file there, or give init a path "
             "that all machines see"
         ) from error
-    if expected and found != expected:
+    if expected and actual != expected:
         raise OtherWeightsError(
-            f"has other first weights at {spec.init} than the study began with ({found} instead "
+            f"has other first weights at {spec.init} than the study began with ({actual} instead "
             f"of {expected}); copy the study's file there"
         )

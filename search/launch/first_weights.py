@@ -30,7 +30,7 @@ _NOTHING = 0.999  # share of fresh parameters of a network that takes nothing wo
 
 
 def find_first_weights(settings: ExperimentSettings) -> FirstWeights:
-    """The file that ``init`` means, whole and hashed; of none where trainings start anew.
+    """The file that ``init`` means, read and hashed; `ANEW` without ``init``.
 
     Raises InputError for a file that cannot be used, or one of another layout than is given.
     """
@@ -144,8 +144,8 @@ def check_some_fit(variants: Iterable[Variant], first: FirstWeights) -> None:
     ]
     raise InputError(
         f"init: of {source.name} nothing fits: its widths are {'-'.join(theirs)}, those of the "
-        f"networks, for example, {'-'.join(map(str, widths))}; give stages with its widths, or "
-        "leave init out"
+        f"networks, for example, {'-'.join(map(str, widths))}; give stages with its widths "
+        "(--config from_weights has a Swin-T's), or leave init out"
     )
 
 

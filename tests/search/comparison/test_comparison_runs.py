@@ -178,6 +178,11 @@ def test_first_weights_are_taken_and_the_baseline_pays_for_the_branch(tiny, fini
     for arm in told.values():
         assert abs(arm["validation_mean"] - trained) < 0.1
     assert made.read("receipt.json")["init"]["hash"]
+    base, other = told["plain"]["fresh"], told["+mdta"]["fresh"]
+    assert base == 0 < told["+pointwise as costly as +mdta"]["fresh"] < 1 and other < 1
+    said = " ".join((made.folder / "comparison.md").read_text().split())
+    assert "so much started fresh, the rest from the file: plain 0%, " in said
+    assert "is one between mixers." in said
 
 
 @pytest.mark.parametrize(

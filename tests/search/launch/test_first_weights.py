@@ -16,8 +16,10 @@ from search.launch.first_weights import (
     normalised_as_weights,
     starts_of,
 )
+from search.launch.hardly_meant import some_candidates
 from search.launch.study import check
 from search.settings.first_weights import InitSettings
+from search.settings.reading import read_config_as
 from search.settings.study import BaselineSettings, BudgetSettings, StudySettings
 
 WORDS = ["w_msa", "sw_msa"]
@@ -107,6 +109,27 @@ def test_what_cannot_work_is_refused_before_work_starts(weights, changes, messag
         changes["variant"] = VARIANT | {"stages": [VARIANT["stages"][0] | {"width": width}]}
     with pytest.raises(InputError, match=message):
         check(study(weights, **changes))
+
+
+def test_the_bundled_study_fits_the_weights_of_its_swin(tmp_path):
+    settings = read_config_as("from_weights.yaml", StudySettings)
+    stages = [
+        stage | {"width": stage["width"] // 12, "num_heads": stage["num_heads"] // 3}
+        for stage in settings.variant["stages"]
+    ]
+    sizes = {"image_size": 64, "window_size": 2, "stages": stages}
+    settings = dataclasses.replace(settings, variant=settings.variant | sizes)
+    plain = [stage | {"blocks": WORDS} for stage in stages]
+    swin = Variant.from_dict(settings.variant | {"num_classes": 7, "stages": plain})
+    hs.save_weights(hs.HybridSwin(swin), tmp_path / "swin.pth", layout="torchvision")
+    with pytest.raises(InputError, match=r"recipe.(freeze|old_rate) .* give --init FILE"):
+        check(settings)
+    space, candidates = check(dataclasses.replace(settings, init=str(tmp_path / "swin.pth")))
+    assert [spec.label for spec in candidates.baselines][:2] == ["plain Swin", "only the head"]
+    for variant, _ in some_candidates(space, 0):
+        model = hs.HybridSwin(variant)
+        blocks = hs.load_weights(model, tmp_path / "swin.pth").blocks  # all of it fits
+        assert {block.how for block in blocks} <= {"taken", "identity start", "changed"}
 
 
 def test_images_are_normalised_as_the_weights_expect(weights, monkeypatch):

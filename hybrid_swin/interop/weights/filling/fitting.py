@@ -63,8 +63,8 @@ def _parts(names: Iterable[str]) -> dict[str, list[str]]:
     """Names by the part that they belong to."""
     parts: dict[str, list[str]] = {}
     for name in names:
-        if found := _PART.match(name):
-            parts.setdefault(found[0], []).append(name)
+        if match := _PART.match(name):
+            parts.setdefault(match[0], []).append(name)
     return parts
 
 
@@ -79,13 +79,13 @@ def _is_of_kind(
     part: str, source: WeightSource, variant: Variant, target: Mapping[str, Tensor]
 ) -> bool:
     """Whether a part does in the source what it does here, as far as no shape tells it."""
-    found = _PART.match(part)
-    if found is None or found["merging"]:
+    match = _PART.match(part)
+    if match is None or match["merging"]:
         same = norm_of_merging(source) in (None, variant.merging_norm)
         return same and merging_of(source.weights) in (None, merging_of(target))
-    if found["stage"] is None or not found["name"].startswith("norm"):
+    if match["stage"] is None or not match["name"].startswith("norm"):
         return True
-    stage = int(found["stage"])
+    stage = int(match["stage"])
     norm = "post" if source.is_v2 else "pre"
     if source.variant is not None:
         stages = source.variant.stages

@@ -32,9 +32,9 @@ def fresh_parts(names: Iterable[str]) -> str:
     stages: dict[str, set[int]] = {}
     others: set[str] = set()
     for name in names:
-        if found := _IN_STAGE.match(name):
-            part = _PARTS.get(found[2], "norms")
-            stages.setdefault(part, set()).add(int(found[1]) + 1)
+        if match := _IN_STAGE.match(name):
+            part = _PARTS.get(match[2], "norms")
+            stages.setdefault(part, set()).add(int(match[1]) + 1)
         else:
             others.add(name.partition(".")[0])
     words = ["stem"] * ("patch_embed" in others)

@@ -47,7 +47,7 @@ def images_of(file: WeightFile, source: WeightSource, folder: Path) -> ImagesOfW
         source: the network in it.
         folder: where it lies.
     """
-    for about, basis in _told(file, folder):
+    for about, basis in _facts(file, folder):
         mean, std = _numbers(about, "mean"), _numbers(about, "std")
         if mean and len(mean) == len(std) and all(value > 0 for value in std):
             return ImagesOfWeights(mean, std, basis)
@@ -58,7 +58,7 @@ def images_of(file: WeightFile, source: WeightSource, folder: Path) -> ImagesOfW
     return ImagesOfWeights(imagenet["mean"], imagenet["std"], basis)
 
 
-def _told(file: WeightFile, folder: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _facts(file: WeightFile, folder: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Mappings that may say it, those of the file itself first."""
     trained = file.content.get("data")
     if isinstance(trained, Mapping):

@@ -84,9 +84,9 @@ def _answer(words: Sequence[str]) -> int:
 
 def _run(command: str, options: Any) -> int:
     if command == "export":
-        from hybrid_swin.interop.export.export import export_checkpoint
+        from hybrid_swin.training.hub.command import export
 
-        return export_checkpoint(options)
+        return export(options)
     if command == "fit":
         options.data.validate()
     else:

@@ -193,7 +193,7 @@ COMMANDS = {
     "export": Command(
         "write a trained network",
         ExportOptions,
-        "hybrid_swin.interop.export.export:export_checkpoint",
+        "hybrid_swin.training.hub.command:export",
         "checkpoint",
     ),
 }

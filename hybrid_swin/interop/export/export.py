@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.errors.plain_text import message_of, say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format
-from hybrid_swin.interop.export.options import ExportOptions
+from hybrid_swin.interop.export.options import HUB, ExportOptions
 from hybrid_swin.interop.trained import load_trained
 from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.network.model import HybridSwin
@@ -164,7 +164,7 @@ def export_checkpoint(options: ExportOptions) -> int:
     """The command: export a training's network with what its checkpoint knows, and say so."""
     adopt_kept_plugins(options.checkpoint, options.plugin, options.trust)
     if options.format not in FORMATS:
-        raise unknown("format", options.format, FORMATS)
+        raise unknown("format", options.format, (*FORMATS, HUB))
     trained = load_trained(options.checkpoint)
     file = find_checkpoint(options.checkpoint)
     tested_at = trained.identity.get("recipe", {}).get("test_image_size")  # its score is of these

@@ -1,0 +1,1 @@
+"""A network as a folder that loads anywhere, in the layout of the Hugging Face Hub."""

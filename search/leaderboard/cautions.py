@@ -118,16 +118,23 @@ def _too_large(board: Leaderboard, brief: bool) -> Iterator[str]:
 
 def _fresh(final: Sequence[Row]) -> Iterator[str]:
     """Rows of which unlike shares did not come from the file of first weights."""
-    rows = [row for row in final if row.fresh is not None]
-    shares = [row.fresh or 0.0 for row in rows]
-    if not rows or max(shares) - min(shares) < _ALIKE_FRESH:
+    if all(row.fresh is None for row in final):
         return
-    least, most = (end(rows, key=lambda row: row.fresh or 0.0) for end in (min, max))
+    rows = sorted(final, key=_share_fresh)
+    least, most = rows[0], rows[-1]
+    low, high = _share_fresh(least), _share_fresh(most)
+    if high - low < _ALIKE_FRESH:
+        return
     yield (
-        f"Rows did not start alike: of {named(least)} {share_text(min(shares))} of the parameters "
-        f"started fresh, of {named(most)} {share_text(max(shares))}, the rest from the file. A row "
-        "with much fresh may gain, or lose, by that alone."
+        f"Rows did not start alike: of {named(least)} {share_text(low)} of its parameters began "
+        f"fresh, of {named(most)} {share_text(high)}, the rest from the file. A row with much "
+        "fresh may gain, or lose, by that alone."
     )
+
+
+def _share_fresh(row: Row) -> float:
+    """All of a row that started from no file."""
+    return 1.0 if row.fresh is None else row.fresh
 
 
 def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:

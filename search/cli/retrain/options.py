@@ -19,6 +19,7 @@ from hybrid_swin.spec.run_reference import (
     is_study,
     names_run,
     run_data,
+    run_first_weights,
     run_folder,
     run_variant,
     study_winner,
@@ -147,11 +148,6 @@ def _content(run: Path, options: RetrainOptions, checks_module: bool) -> dict[st
     """Settings of a study that trains the run's candidate as its only row."""
     about = read_json(run / RUN_FILE)
     study = study_of(run)
-    if about.get("init"):
-        raise InputError(
-            f"{str(run)!r} began from weights, {about['init']!r}, and retrain begins from none; "
-            "`python -m hybrid_swin fit --run RUN --init FILE --folder NEW` trains it once"
-        )
     variant, data = run_variant(run), dict(run_data(run))
     data.pop("validation_seed", None)  # of one finalist; each seed here draws its own
     if checks_module:
@@ -171,6 +167,9 @@ def _content(run: Path, options: RetrainOptions, checks_module: bool) -> dict[st
         "baselines": [{"label": label[:MOST_LABEL]}],
         "finalists": {"seeds": options.seeds},
     }
+    if start := run_first_weights(run):
+        content["init"] = {"weights": start["init"], "prefix": start.get("weights_prefix")}
+        _check_same_file(run, start)
     if known is not None:
         objective: Mapping[str, Any] = known.to_dict()["objective"]
         content["objective"] = {name: objective[name] for name in ("monitor", "mode")}
@@ -178,3 +177,15 @@ def _content(run: Path, options: RetrainOptions, checks_module: bool) -> dict[st
             files = sorted((study / PLUGIN_FOLDER).glob("*.py")) if study else []
             content["plugins"] = [str(file) for file in files]
     return content
+
+
+def _check_same_file(run: Path, start: Mapping[str, str]) -> None:
+    """Raise InputError where the weights that a run started from are gone, or others by now."""
+    from hybrid_swin.interop.weights.source.files import init_hash  # torch
+
+    expected = start.get("init_hash")
+    if expected not in (None, init_hash(start["init"], start.get("weights_prefix"))):
+        raise InputError(
+            f"{str(run)!r} began from weights, and {start['init']!r} is another file by now; put "
+            "it back"
+        )

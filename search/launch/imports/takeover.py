@@ -105,6 +105,7 @@ def _why_not(
         "images (data_hash)": (result.data_hash, here.get("data_hash")),
         "split (split_hash)": (result.split_hash, here.get("split_hash")),
         **{f"data.{n}": (data.get(n, 0), known.get(n, 0)) for n in _OF_AN_EPOCH},
+        **{f"data.{n}": (data.get(n), known.get(n)) for n in ("mean", "std")},
         "weights": (spec.init, one.spec.init),
         "precision": (result.precision, job["precision"] if precision == "auto" else precision),
         "code (code_hash)": (result.code_hash, job["code_hash"]),

@@ -33,7 +33,7 @@ def test_rows_that_did_not_start_alike_are_named(make_study):
         study.finalist(name, [0.93, 0.94, 0.95, 0.94, 0.93], label=label, skill=3.0, fresh=fresh)
     board = Leaderboard.from_folder(study.folder)
     (found,) = [text for text in shown(study) if "start alike" in text]
-    assert "plain 0.2% of the parameters started fresh, of #" in found and "mdta 30%," in found
+    assert "plain 0.2% of its parameters began fresh, of #" in found and "mdta 30%," in found
     assert {row["fresh"] for row in board.table()} == {0.3, 0.002}
     anew = Leaderboard.from_folder(two_rows(make_study("anew")).folder)
     assert "fresh" not in anew.columns and "fresh" not in anew.to_dict()["rows"][0]

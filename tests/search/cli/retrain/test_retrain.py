@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.source.files import init_hash
 from search.cli.commands import COMMANDS
 from search.cli.main import main
 from search.cli.retrain.options import run_of
+from search.settings.first_weights import InitSettings
 from tests.search.records import instant_folders
 
 
@@ -110,12 +112,22 @@ def test_what_cannot_be_trained_is_said(words, message):
         ask(*words)
 
 
-def test_a_run_that_began_from_weights_is_refused():
+def test_a_run_that_began_from_weights_begins_from_the_same_again(tmp_path):
     run = first("study/trials/*")
     content = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(content | {"init": "swin.pth"}))
+    record = run.parents[1] / "study.json"
+    study = json.loads(record.read_text())
+    file = tmp_path / "swin.pth"
+    file.write_bytes(b"weights")
+    start = {"init": str(file), "weights_prefix": "ema", "init_strict": False}
+    (run / "run.json").write_text(json.dumps(content | start))
+    data = study["data"] | {"init": init_hash(file, "ema")}
+    record.write_text(json.dumps(study | {"data": data}))
     try:
-        with pytest.raises(InputError, match=r"began from weights, 'swin.pth'.*fit --run"):
+        assert ask(str(run)).init == InitSettings(str(file), prefix="ema")
+        file.write_bytes(b"others")
+        with pytest.raises(InputError, match=r"swin.pth' is another file by now; put it back"):
             ask(str(run))
     finally:
         (run / "run.json").write_text(json.dumps(content))
+        record.write_text(json.dumps(study))

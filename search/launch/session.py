@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
-from hybrid_swin.data.pixel_values import check_values
+from hybrid_swin.data.pixel_values import check_scale, check_values
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
@@ -228,6 +228,7 @@ def read_images(
         for size in dict.fromkeys(recipe.test_image_size for recipe in recipes):
             at_test_size(loaded, data, size, cache)
         check_values(loaded, recipes)
+        check_scale(loaded, data)
         return loaded
     from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
 

@@ -1,7 +1,7 @@
 """The command `data`: what the program understands of images, and how a network will see them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from hybrid_swin.data.loading import LoadedData, at_test_size, load_data
-from hybrid_swin.data.pixel_values import check_values
+from hybrid_swin.data.pixel_values import check_scale, check_values
 from hybrid_swin.data.pixels import full_scale
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.sources.folder import FolderSource
@@ -24,6 +24,7 @@ from search.cli.data.options import DataQuestion
 from search.cli.data.sheet import MOST_ROWS, Sheet, fill_sheet
 from search.cli.data.terminal_sheet import sheet_in_text
 from search.execution.workers import image_cache
+from search.launch.first_weights import normalised_as_weights
 
 _SPLITS = ("train", "validation", "test")
 _MOST_FILES, _MOST_CHANNELS = 10, 4  # that are listed
@@ -86,6 +87,8 @@ def _look(question: DataQuestion) -> _Overview:
     _check_place(out, settings.data)
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
+    settings = normalised_as_weights(settings)
+    question = replace(question, settings=settings)
     cache = image_cache(settings)
     kept = cache if cache.is_dir() else None  # nothing is left behind
     data = load_data(settings.data, variant.image_size, variant.in_channels, kept)
@@ -94,6 +97,7 @@ def _look(question: DataQuestion) -> _Overview:
     if question.counts_classes:
         problem = problem or _refusal(lambda: data.check_classes(variant.num_classes))
     size = recipe.test_image_size
+    problem = problem or _refusal(lambda: check_scale(data, settings.data))
     problem = problem or _refusal(lambda: at_test_size(data, settings.data, size, kept))
     # what cannot be augmented is shown as it is
     sheet = fill_sheet(data, None if unfit else recipe, options)

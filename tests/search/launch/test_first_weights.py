@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from search.launch.first_weights import (
     starts_of,
 )
 from search.launch.hardly_meant import some_candidates
-from search.launch.study import check
+from search.launch.study import check, prepare
 from search.settings.first_weights import InitSettings
 from search.settings.reading import read_config_as
 from search.settings.study import BaselineSettings, BudgetSettings, StudySettings
@@ -149,6 +150,23 @@ def test_images_are_normalised_as_the_weights_expect(weights, monkeypatch):
     anew = study(None)
     assert normalised_as_weights(anew) is anew
     assert ImagesOfWeights((0.1, 0.2, 0.3), (1.0,) * 3, "").of_channels(4).mean[3] == 0.1
+
+
+def test_pixels_that_the_weights_do_not_know_are_refused(weights, tmp_path):
+    labels = np.arange(200) % 10
+    images = np.random.default_rng(0).uniform(0, 255, (200, 8, 8, 1)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", train_images=images, train_labels=labels)
+    data = DataSettings(source="npz", options={"path": str(tmp_path / "a.npz")})
+    settings = normalised_as_weights(study(weights, data=data, folder=str(tmp_path)))
+    space, candidates = check(settings)
+    with pytest.raises(
+        InputError, match=r"do not fit train images that hold .* to 25.*value_range"
+    ):
+        prepare(settings, space, candidates)
+    options = data.options | {"value_range": [0, 255]}
+    fit = dataclasses.replace(settings, data=dataclasses.replace(settings.data, options=options))
+    hashes = prepare(fit, space, candidates).hashes
+    assert hashes["init"] == candidates.first.hash
 
 
 def test_what_has_begun_keeps_the_images_it_began_with(weights, make_study):

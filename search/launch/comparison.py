@@ -5,15 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybrid_swin.cost.at_test_size import notes_at_test_size
-from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.load_save import fill
-from hybrid_swin.interop.weights.report import WeightReport
-from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.augmentation_checks import augmentation_notes
 from hybrid_swin.spec.idle_fields import idle_fields
-from hybrid_swin.spec.recipe_checks import check_anew
-from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.comparison.design.claims import check_claims
 from search.comparison.design.clashes import preset_clashes
@@ -26,19 +20,15 @@ from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
 from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings, say_data
-from search.launch.first_weights import (
-    about_first_weights,
-    find_first_weights,
-    how_normalised,
-    kept,
-    normalised_as_weights,
-    starts_of,
-    starts_text,
-)
 from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
 from search.launch.session import Prepared, Session, read_images
-from search.records.first_weights import FirstWeights
+from search.launch.starts.comparison import arm_follower, check_start, say_start
+from search.launch.starts.first_weights import (
+    about_first_weights,
+    find_first_weights,
+    normalised_as_weights,
+)
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data
@@ -50,8 +40,6 @@ from search.statistics.formatting import counted
 from search.study.candidates import check_objective
 from search.study.deadline import TimePlan
 from search.study.looks import next_target, note_older_look
-
-_MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True)
@@ -78,44 +66,13 @@ def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | 
     if plan is None:
         clock = LatencyMatch(settings, settings.path) if "latency" in settings.match.by else None
         init = settings.first_weights
-        follow = _follower(first_weights) if init and init.follow_source else None
+        follow = arm_follower(first_weights) if init and init.follow_source else None
         plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
     check_claims(settings, plan.entries)
     check_objective(settings, plan.entries[0].variant.num_classes)
-    if plan.init.file:  # no worker need find out that an arm cannot take them
-        arms: dict[Variant, str] = {}
-        for entry in plan.entries:
-            arms.setdefault(entry.variant, entry.arm)
-        for variant, arm in arms.items():
-            _loaded(arm, variant, plan.init)
-    else:
-        for entry in plan.entries:
-            check_anew(entry.recipes[0])
+    check_start(plan)
     return plan, clock
-
-
-def _loaded(
-    arm: str, variant: Variant, first: FirstWeights, follow_source: bool = False
-) -> tuple[HybridSwin, WeightReport]:
-    """An arm's network with the first weights. Raises InputError, which names the arm."""
-    network = HybridSwin(variant)
-    try:
-        return network, fill(network, kept(first).source, follow_source=follow_source)
-    except InputError as error:
-        raise InputError(f"arm {arm!r}: {error}") from None
-
-
-def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
-    """Gives an arm's words the rules of windows of the weights' library."""
-    known: dict[Variant, Variant] = {}
-
-    def follow(arm: str, variant: Variant) -> Variant:
-        if variant not in known:
-            known[variant] = _loaded(arm, variant, first, follow_source=True)[0].variant
-        return known[variant]
-
-    return follow
 
 
 def notes_of(plan: ComparisonPlan) -> list[str]:
@@ -143,28 +100,6 @@ def say_notes(plan: ComparisonPlan, console: Console) -> None:
     """Print them."""
     for note in notes_of(plan):
         console.say(note, style="yellow")
-
-
-def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
-    """Print in what the first arm starts otherwise than in the source of its weights."""
-    if not plan.init.file:
-        return
-    first = plan.entries[0]
-    _, report = _loaded(first.arm, first.variant, plan.init)
-    for line in report.warnings()[:_MOST_WARNINGS]:
-        console.say(f"first weights of arm {first.arm!r}: {line}")
-    for line in start_lines(plan):
-        console.say(f"first weights: {line}")
-
-
-def start_lines(plan: ComparisonPlan) -> list[str]:
-    """By what images are normalised, and how much of each arm of the first cell starts fresh."""
-    if not plan.init.file:
-        return []
-    first = plan.entries[0].cell.name
-    arms = {e.arm: e.variant for e in plan.entries if e.cell.name == first}
-    starts = starts_of(arms, plan.init)
-    return [how_normalised(plan.settings, plan.init), *starts_text(starts)]
 
 
 def prepare(plan: ComparisonPlan) -> PreparedComparison:
@@ -208,7 +143,7 @@ def launch_comparison(
         note_choice(settings, folder)
         session.bind(prepared, {})
         say_notes(plan, console)
-        _say_first_weights(plan, console)
+        say_start(plan, console)
         if clock is not None:
             clock.save(folder)
         if not has_begun(folder) or not (folder / PLAN_FILE).exists():

@@ -15,9 +15,7 @@ from search.launch.comparison import (
     prepare,
     say_cells,
     say_notes,
-    start_lines,
 )
-from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.comparison import (
     comparison_work,
     pilots_pace,
@@ -26,6 +24,8 @@ from search.launch.hours.comparison import (
 )
 from search.launch.hours.pilots import pilot_workers
 from search.launch.resolution import print_resolution
+from search.launch.starts.comparison import start_lines
+from search.launch.starts.first_weights import normalised_as_weights
 from search.records.looks import read_looks
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings

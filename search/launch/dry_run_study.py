@@ -12,11 +12,6 @@ from hybrid_swin.data.summary import independent
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.workers import say_data
-from search.launch.first_weights import (
-    about_first_weights,
-    normalised_as_weights,
-    starts_of,
-)
 from search.launch.hardly_meant import some_candidates
 from search.launch.hours.pilots import pilot_workers, split_sizes
 from search.launch.hours.study import pilot_runs, study_work
@@ -24,6 +19,11 @@ from search.launch.hours.wall_time import StudyWork
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import training_words
 from search.launch.resolution import print_resolution
+from search.launch.starts.first_weights import (
+    about_first_weights,
+    normalised_as_weights,
+)
+from search.launch.starts.shares import starts_of
 from search.launch.study import PreparedStudy, check, prepare
 from search.records.imported import about_imported
 from search.records.looks import read_looks
@@ -181,7 +181,8 @@ def _print_plan(plan: Mapping[str, Any], counts: RunCounts, console: Console) ->
         init = plan["init"]
         least, most = map(share_text, init["fresh_of_candidates"])
         table.add_row("start", Text(f"{init['weights']}; {init['normalised']}"))
-        table.add_row("", f"of the space's candidates {least} to {most} starts fresh")
+        if least != most:
+            table.add_row("", f"of the space's candidates {least} to {most} starts fresh")
     for row in plan["baselines"]:
         fresh = ""
         if "fresh" in row:

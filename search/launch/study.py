@@ -12,30 +12,23 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import described
-from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.recipe_checks import check_anew
-from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.bound_images import BoundImages
 from search.execution.workers import common_job_settings
-from search.launch.first_weights import (
-    about_first_weights,
-    check_some_fit,
-    find_first_weights,
-    follower,
-    how_normalised,
-    normalised_as_weights,
-    starts_of,
-    starts_text,
-)
 from search.launch.hardly_meant import hardly_meant, some_candidates
 from search.launch.hours.time_plan import of_hours
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import say_opening, training_words
 from search.launch.session import Prepared, Session, read_images
+from search.launch.starts.first_weights import (
+    about_first_weights,
+    find_first_weights,
+    follower,
+    normalised_as_weights,
+)
+from search.launch.starts.study import check_start, start_lines
 from search.leaderboard.board import Leaderboard
-from search.records.first_weights import FirstWeights
 from search.records.identity import derive_seed
 from search.records.imported import write_imported
 from search.records.looks import read_looks
@@ -60,7 +53,6 @@ from search.study.sampling.study import OptunaStudy
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
-_DRAWS_TO_FIT = 8
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     """
     first = find_first_weights(settings)
     space, candidates = checked_candidates(settings, first, follower(settings, first))
-    _check_start(settings, space, candidates, first)
+    check_start(settings, space, candidates)
     if settings.trials:
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
@@ -113,21 +105,6 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
 
         check_database(settings.storage)
     return space, candidates
-
-
-def _check_start(
-    settings: StudySettings, space: Space, candidates: Candidates, first: FirstWeights
-) -> None:
-    """Raise InputError where no network takes the first weights, or recipes miss them."""
-    baselines = [Recipe.from_dict(spec.recipe or {}) for spec in candidates.baselines]
-    some = some_candidates(space, settings.seed)
-    if first.file:
-        of_baselines = (Variant.from_dict(spec.variant or {}) for spec in candidates.baselines)
-        drawn = (variant for variant, _ in some[:_DRAWS_TO_FIT])
-        check_some_fit(itertools.chain(of_baselines, drawn), first)
-        return
-    for recipe in (*baselines, *(recipe for _, recipe in some)):
-        check_anew(recipe)
 
 
 def _check_budget(settings: StudySettings, space: Space, candidates: Candidates) -> None:
@@ -275,25 +252,14 @@ def launch_study(
 
         def about() -> dict[str, Any]:
             about = about_study(settings, space, prepared.data, study.summary(), seeds)
-            return about | about_first_weights(settings, candidates.first)
+            start = about_first_weights(settings, candidates.first) if candidates.first.file else {}
+            return about | start
 
         def draw_and_show(leaderboard: Leaderboard) -> None:
             _draw(folder, console)
             show(leaderboard)
 
         return session.finish(coordinator.run, write, about, draw_and_show)
-
-
-def start_lines(settings: StudySettings, candidates: Candidates) -> list[str]:
-    """What of the baselines starts fresh, and how images are normalised; empty without weights."""
-    first = candidates.first
-    if not first.file:
-        return []
-    named = {spec.label: Variant.from_dict(spec.variant or {}) for spec in candidates.baselines}
-    return [
-        f"start      {first.file}; {how_normalised(settings, first)}",
-        *(f"           {line}" for line in starts_text(starts_of(named, first))),
-    ]
 
 
 def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:

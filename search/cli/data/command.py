@@ -24,7 +24,7 @@ from search.cli.data.options import DataQuestion
 from search.cli.data.sheet import MOST_ROWS, Sheet, fill_sheet
 from search.cli.data.terminal_sheet import sheet_in_text
 from search.execution.workers import image_cache
-from search.launch.first_weights import normalised_as_weights
+from search.launch.starts.first_weights import normalised_as_weights
 
 _SPLITS = ("train", "validation", "test")
 _MOST_FILES, _MOST_CHANNELS = 10, 4  # that are listed

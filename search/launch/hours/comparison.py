@@ -6,12 +6,12 @@ from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import PreparedComparison, check, prepare
-from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
 from search.launch.hours.time_plan import Clock, check_place
 from search.launch.hours.wall_time import CLOSING, ComparisonWork, shorter_settings, what_takes
+from search.launch.starts.first_weights import normalised_as_weights
 from search.records.study_folder import check_folder, has_begun
 from search.records.time_limit import LEAST_SEEDS, TimeLimit, read_time_limit
 from search.settings.comparison import ComparisonSettings

@@ -7,10 +7,10 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.training.hardware import resolve_accelerator
 from search.execution.executors.local import room_here
 from search.launch.comparison import check, prepare
-from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.comparison import comparison_work, pilots_pace, split_sizes_of
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import pilot_folder, pilot_workers
+from search.launch.starts.first_weights import normalised_as_weights
 from search.settings.comparison import ComparisonSettings
 
 _ROUNDS = 2  # steps that are timed, of half a second

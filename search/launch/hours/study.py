@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.launch.first_weights import normalised_as_weights
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
 from search.launch.hours.time_plan import Clock, check_place
 from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings, what_takes
+from search.launch.starts.first_weights import normalised_as_weights
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
 from search.records.runs import RunSpec

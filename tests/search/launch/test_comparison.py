@@ -18,7 +18,8 @@ from search.comparison.design.plan import make_plan
 from search.comparison.design.plan_file import PLAN_FILE, read_plan, read_plan_file, write_plan
 from search.comparison.older import note_choice
 from search.comparison.results.comparison import Comparison
-from search.launch.comparison import _say_first_weights, check, prepare
+from search.launch.comparison import check, prepare
+from search.launch.starts.comparison import say_start
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 from search.settings.reading import read_config_as
 
@@ -109,7 +110,7 @@ def test_one_of_several_first_weights_is_chosen_and_reaches_every_run(fake, tmp_
     specs = [plan.final(plan.entries[0], 0, 0) for plan in plans]
     assert [spec.weights_prefix for spec in specs] == ["student", "teacher"]
     assert specs[0].candidate_id != specs[1].candidate_id
-    _say_first_weights(plans[0], Console(width=300))
+    say_start(plans[0], Console(width=300))
     assert "first weights of arm 'base': blocks not known" in capsys.readouterr().out
     with pytest.raises(InputError, match="'ema' chooses a network of init; give init too"):
         fake.settings(weights_prefix="ema")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import torch
 from torch import nn
 
-from hybrid_swin.interop.weights.filling.plan import make_plan
+from hybrid_swin.interop.weights.filling.plan import LoadPlan, make_plan
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
@@ -53,8 +53,17 @@ def planned_start(variant: Variant, source: WeightSource) -> tuple[float, str]:
     The network has shapes alone, so that no first weights are drawn. Raises InputError for a
     source that no network takes, such as one of which a part is missing.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        model = HybridSwin(variant)
-    plan = make_plan(model, variant, source, strict=False)
+    model, plan = planned(variant, source)
     fresh = [name for name in model.state_dict() if name not in plan.values]
     return fresh_share(model, plan.values), fresh_parts(fresh)
+
+
+def planned(variant: Variant, source: WeightSource) -> tuple[HybridSwin, LoadPlan]:
+    """A network that has shapes alone, and what a source would fill of it. Raises likewise."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                model = HybridSwin(variant)
+        except (NotImplementedError, RuntimeError):  # a plug-in that needs numbers to be made
+            model = HybridSwin(variant)
+    return model, make_plan(model, variant, source, strict=False)

@@ -11,13 +11,13 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.source.images import ImagesOfWeights
 from hybrid_swin.spec.variant import Variant
-from search.launch.first_weights import (
+from search.launch.hardly_meant import some_candidates
+from search.launch.starts.first_weights import (
     find_first_weights,
     how_normalised,
     normalised_as_weights,
-    starts_of,
 )
-from search.launch.hardly_meant import some_candidates
+from search.launch.starts.shares import starts_of
 from search.launch.study import check, prepare
 from search.settings.first_weights import InitSettings
 from search.settings.reading import read_config_as

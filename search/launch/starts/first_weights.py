@@ -1,19 +1,14 @@
-"""First weights before any work starts: found, looked into, and tried on what is to be trained."""
+"""First weights before any work starts: the file, its rules of windows, and its normalisation."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
-
-import torch
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.filling.following import followed
-from hybrid_swin.interop.weights.filling.fresh import planned_start
-from hybrid_swin.interop.weights.filling.plan import make_plan
+from hybrid_swin.interop.weights.filling.fresh import planned
 from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.interop.weights.source.kept import KeptWeights, kept_weights
-from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.variant import Variant
 from search.records.first_weights import ANEW, FirstWeights
@@ -21,12 +16,9 @@ from search.records.runs import has_begun
 from search.records.study_file import read_study_file
 from search.settings.experiment import ExperimentSettings
 from search.space.space import Space
-from search.statistics.formatting import share_text
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
 Follow = Callable[[Variant], Variant]
-
-_NOTHING = 0.999  # share of fresh parameters of a network that takes nothing worth the name
 
 
 def find_first_weights(settings: ExperimentSettings) -> FirstWeights:
@@ -112,49 +104,11 @@ def follower(settings: ExperimentSettings, first: FirstWeights) -> Follow | None
     def follow(variant: Variant) -> Variant:
         if variant not in known:
             source = kept(first).source
-            with torch.random.fork_rng(devices=[]), torch.device("meta"):
-                model = HybridSwin(variant)
-            plan = make_plan(model, variant, source, strict=False)
+            _, plan = planned(variant, source)
             known[variant] = followed(variant, plan.attentions, source)[0]
         return known[variant]
 
     return follow
-
-
-def starts_of(variants: Mapping[str, Variant], first: FirstWeights) -> dict[str, tuple[float, str]]:
-    """By a network's name its share of fresh parameters, and the parts that hold them."""
-    start = partial(planned_start, source=kept(first).source)
-    return {name: start(variant) for name, variant in variants.items()}
-
-
-def check_some_fit(variants: Iterable[Variant], first: FirstWeights) -> None:
-    """Raise InputError where no network takes anything of the weights, so that all start anew."""
-    source = kept(first).source
-    variant: Variant | None = None
-    for variant in variants:
-        if planned_start(variant, source)[0] < _NOTHING:
-            return
-    if variant is None:
-        return
-    widths = [stage.width for stage in variant.stages]
-    theirs = [
-        str(tensor.numel())
-        for name, tensor in source.weights.items()
-        if name.endswith(".blocks.0.norm2.weight")
-    ]
-    raise InputError(
-        f"init: of {source.name} nothing fits: its widths are {'-'.join(theirs)}, those of the "
-        f"networks, for example, {'-'.join(map(str, widths))}; give stages with its widths "
-        "(--config from_weights has a Swin-T's), or leave init out"
-    )
-
-
-def starts_text(starts: Mapping[str, tuple[float, str]]) -> list[str]:
-    """A line for each network: how much of it is fresh, and where."""
-    return [
-        f"{name}: {share_text(share)} of its parameters start fresh ({parts or 'none'})"
-        for name, (share, parts) in starts.items()
-    ]
 
 
 def about_first_weights(settings: ExperimentSettings, first: FirstWeights) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""From which weights trainings start, and how much of each network starts fresh."""

@@ -163,7 +163,8 @@ class Decoder:
                     notes.append("transparent colour read as opaque")
                 pixels = self._fit_numbers(self._channels(pixels, notes), file)
             else:
-                depth, image = "8 bits", self._to_mode(ImageOps.exif_transpose(opened), notes)
+                ImageOps.exif_transpose(opened, in_place=True)  # else it copies all of them
+                depth, image = "8 bits", self._to_mode(opened, notes)
                 pixels = np.asarray(self._fit(image, file)).reshape(self.shape)
             size, others = remarks or seen(opened)
             notes += ["colour profile other than sRGB not applied"] * has_other_profile(opened)
@@ -216,7 +217,8 @@ class Decoder:
             notes += ["colour became grey"] * _is_coloured(np.asarray(image))
         elif self.in_channels > 1 and was_grey:
             notes.append("grey became colour")
-        return image.convert(_MODES[self.in_channels])
+        mode = _MODES[self.in_channels]
+        return image if image.mode == mode else image.convert(mode)
 
     def _channels(self, values: NDArray[Any], notes: list[str]) -> NDArray[Any]:
         """Deep pixels (H, W, C') in the network's channels (H, W, C)."""

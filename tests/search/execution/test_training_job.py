@@ -12,13 +12,17 @@ import torch
 
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.load_save import save_weights
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import read_json
 from hybrid_swin.training import classifier
 from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.optimization import make_optimizer
 from search.execution import training_job as jobs
 from search.execution.bound_images import OtherImagesError
+from search.execution.bound_weights import OtherWeightsError
 from search.execution.job import Job
 from search.execution.run_folder import DeletedFolderError, UnfitMachineError
 from search.execution.training_job import do_job
@@ -140,6 +144,19 @@ def test_other_images_and_splits_are_refused_before_anything_is_trained(bench):
             said = rf"has {what} other than the study's \({name} {hashes[name]} instead of others\)"
             with pytest.raises(OtherImagesError, match=said):
                 bench.do(spec, images=other)
+    assert not list(bench.root.rglob("*.ckpt")) and not list(bench.root.rglob("result.json"))
+
+
+def test_nothing_is_trained_from_other_first_weights(bench):
+    network = HybridSwin(Variant.from_dict(bench.trial().variant))
+    file = bench.root / "first.safetensors"
+    save_weights(network, file)
+    spec = bench.trial(init=str(file), init_strict=False)
+    with pytest.raises(OtherWeightsError, match=r"has other first weights at .* instead of others"):
+        bench.do(spec, init_hash="others")
+    file.unlink()
+    with pytest.raises(OtherWeightsError, match="cannot read the first weights"):
+        bench.do(spec)
     assert not list(bench.root.rglob("*.ckpt")) and not list(bench.root.rglob("result.json"))
 
 

@@ -165,8 +165,9 @@ def test_pixels_that_the_weights_do_not_know_are_refused(weights, tmp_path):
         prepare(settings, space, candidates)
     options = data.options | {"value_range": [0, 255]}
     fit = dataclasses.replace(settings, data=dataclasses.replace(settings.data, options=options))
-    hashes = prepare(fit, space, candidates).hashes
-    assert hashes["init"] == candidates.first.hash
+    prepared = prepare(fit, space, candidates)
+    assert prepared.hashes["init"] == candidates.first.hash  # to which the folder is tied
+    assert prepared.job_settings["init_hash"] == candidates.first.hash  # for which workers look
 
 
 def test_what_has_begun_keeps_the_images_it_began_with(weights, make_study):

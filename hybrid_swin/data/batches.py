@@ -105,6 +105,9 @@ class EpochBatches(Sampler[_Indices]):
     times in a row, to be augmented anew each time (timm's ``RepeatAugSampler``, which also leaves
     out what is more than a multiple of 256 images).
 
+    With ``balance`` each class comes as often as any other, to within one image: its images in an
+    order of their own, again and again as often as it takes.
+
     Source: Augment your batch: better training with larger batches, 2019,
     https://arxiv.org/abs/1901.09335
 
@@ -118,6 +121,7 @@ class EpochBatches(Sampler[_Indices]):
         seed: of the order; None for the order of the data.
         epoch_images: images of an epoch, at most ``count``; 0 for all.
         repeats: how often each image of an epoch comes.
+        balance: the class of each image, where classes are to come equally often.
     """
 
     def __init__(
@@ -127,8 +131,10 @@ class EpochBatches(Sampler[_Indices]):
         seed: int | None,
         epoch_images: int = 0,
         repeats: int = 1,
+        balance: _Indices | None = None,
     ) -> None:
         self._count, self._seed, self._epoch, self._repeats = count, seed, 0, repeats
+        self._balance = balance
         self._drawn = drawn = epoch_images or count
         self._cuts = np.arange(batch_size, drawn, batch_size)
         if seed is not None and batch_size > 2 and len(self._cuts) and drawn % batch_size == 1:
@@ -145,9 +151,26 @@ class EpochBatches(Sampler[_Indices]):
         if self._seed is None:
             order = np.arange(self._count)
         else:
-            order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
+            rng = np.random.default_rng((self._seed, self._epoch))
+            if self._balance is None:
+                order = rng.permutation(self._count)
+            else:
+                order = balanced_order(rng, self._balance, -(-self._drawn // self._repeats))
             order = order if self._repeats == 1 else np.repeat(order, self._repeats)
         yield from np.split(order[: self._drawn], self._cuts)
+
+
+def balanced_order(rng: np.random.Generator, labels: _Indices, count: int) -> _Indices:
+    """Indices of ``count`` images, each class that there is as often as any other."""
+    classes = np.unique(labels)
+    shares = np.full(len(classes), count // len(classes))
+    shares[rng.permutation(len(classes))[: count % len(classes)]] += 1
+    drawn = []
+    for label, share in zip(classes, shares, strict=True):
+        members = np.flatnonzero(labels == label)
+        rounds = [rng.permutation(members) for _ in range(-(-int(share) // len(members)))]
+        drawn.append(np.concatenate([members[:0], *rounds])[:share])
+    return rng.permutation(np.concatenate(drawn))
 
 
 def make_loader(

@@ -26,6 +26,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import described
 from hybrid_swin.spec.own_code.module_sources import import_from_source, module_sources
 from hybrid_swin.spec.own_code.working_folder import same_working_folder
+from hybrid_swin.spec.recipe import Recipe, Sampling
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.processes import import_from_working_folder
 
@@ -38,6 +39,7 @@ def make_datamodule(
     cache: Path | None = None,
     *,
     repeats: int = 1,
+    sampling: Sampling = "shuffle",
     test_image_size: int | None = None,
 ) -> LightningDataModule:
     """The data for one training.
@@ -49,6 +51,7 @@ def make_datamodule(
         seed: of the order of the training images.
         cache: folder for decoded images; None to keep them in memory.
         repeats: how often each train image of an epoch comes.
+        sampling: whether each train image comes once in an epoch, or each class equally often.
         test_image_size: pixels per side of validation and test images, if not the variant's.
 
     Of a user's own module (``settings.class_path``) we use the loaders as they are. It gets
@@ -62,10 +65,12 @@ def make_datamodule(
     """
     settings.validate()
     if settings.class_path is None:
-        ours = repeats, test_image_size
+        ours = repeats, sampling, test_image_size
         return ImageData(settings, variant, batch_size, seed, cache, *ours)
-    if repeats > 1 or test_image_size is not None:
-        what = f"repeats {repeats}" if repeats > 1 else f"test_image_size {test_image_size}"
+    of_recipe = {"repeats": repeats, "sampling": sampling, "test_image_size": test_image_size}
+    given = [name for name, value in of_recipe.items() if value != getattr(Recipe, name)]
+    if given:
+        what = f"{given[0]} {of_recipe[given[0]]}"
         raise InputError(
             f"recipe.{what} does not reach data.class_path {settings.class_path}, whose loaders "
             "decide on order and size of its images; leave it out"
@@ -77,10 +82,10 @@ def make_datamodule(
 class ImageData(LightningDataModule):
     """Batches of (images float32 (B, C, H, W), labels int64 (B,)) from one of our sources.
 
-    Images are normalised by each channel's mean and standard deviation in the train split, or by
-    those in the settings. Train batches come in the order of ``EpochBatches``, of
-    ``settings.epoch_images`` images where that is not 0 (splits, class counts and normalisation are
-    of all), each ``repeats`` times; the others in the order of ``splits``, with ``test_image_size``
+    Images are normalised by each channel's mean and standard deviation in the train split. Train
+    batches come in the order of ``EpochBatches``, of ``settings.epoch_images`` images where that is
+    not 0 (splits, class counts and normalisation are of all), each ``repeats`` times, or each class
+    equally often by ``sampling``; the others in the order of ``splits``, with ``test_image_size``
     pixels per side, if given: they are read once more. Loading happens once in a process for equal
     settings, so that files changed since are not seen.
 
@@ -98,6 +103,7 @@ class ImageData(LightningDataModule):
         seed: int,
         cache: Path | None = None,
         repeats: int = 1,
+        sampling: Sampling = "shuffle",
         test_image_size: int | None = None,
     ) -> None:
         super().__init__()
@@ -105,7 +111,7 @@ class ImageData(LightningDataModule):
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         self._settings, self._variant, self._cache = settings, variant, cache
         self.batch_size, self._seed, self._repeats = batch_size, seed, repeats
-        self._test_image_size = test_image_size
+        self._sampling, self._test_image_size = sampling, test_image_size
 
     def setup(self, stage: str | None = None) -> None:
         """Load, split and measure the images, or find them in this process.
@@ -132,8 +138,10 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in an order of their own in every epoch."""
-        batches = self._settings.epoch_images, self._repeats
-        return self._loader(self._normalised, self.splits.train, self._seed, *batches)
+        index = self.splits.train
+        balance = self.images.labels[index] if self._sampling == "balanced" else None
+        batches = self._settings.epoch_images, self._repeats, balance
+        return self._loader(self._normalised, index, self._seed, *batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the validation split, in its order."""
@@ -150,10 +158,11 @@ class ImageData(LightningDataModule):
         seed: int | None,
         epoch_images: int = 0,
         repeats: int = 1,
+        balance: NDArray[np.int64] | None = None,
     ) -> DataLoader[Batch]:
         return make_loader(
             SplitImages(images, self.images.labels, indices),
-            EpochBatches(len(indices), self.batch_size, seed, epoch_images, repeats),
+            EpochBatches(len(indices), self.batch_size, seed, epoch_images, repeats, balance),
             self._settings.num_workers,
             self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )

@@ -32,12 +32,14 @@ from hybrid_swin.spec.values import (
 from hybrid_swin.system.yaml_files import read_yaml
 
 ClassWeights = Literal["none", "balanced"]
+Sampling = Literal["shuffle", "balanced"]
 Flip = Literal["none", "horizontal"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 WeightInit = Literal["trunc_normal", "lecun_normal"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "class_weights": get_args(ClassWeights),
+    "sampling": get_args(Sampling),
     "flip": get_args(Flip),
     "precision": get_args(Precision),
     "weight_init": get_args(WeightInit),
@@ -125,6 +127,9 @@ class Recipe:
         mix_switch_probability: share of mixed batches with cutmix, if there are both.
         repeats: how often each image of an epoch comes, augmented anew. An epoch has as many images
             as without, so 1 / repeats of the train split.
+        sampling: which train images an epoch has: ``shuffle``, each once; or ``balanced``, each
+            class as often as any other, so that images of small classes come several times and not
+            all of large ones do. An epoch has as many images either way.
         test_image_size: pixels per side of validation and test images, if not the variant's; they
             are read from the source in this size. Costs count an image of the variant's size.
         freeze: stages whose weights stay as they came from a file, with the stem: 2 for the stem
@@ -168,6 +173,7 @@ class Recipe:
     mix_probability: float = 1.0
     mix_switch_probability: float = 0.5
     repeats: int = 1
+    sampling: Sampling = "shuffle"
     test_image_size: int | None = None
     freeze: int = 0
     old_rate: float = 1.0
@@ -181,6 +187,11 @@ class Recipe:
         if not isinstance(self.zero_init_residual, bool):
             raise InputError(
                 f"zero_init_residual must be true or false; got {self.zero_init_residual!r}"
+            )
+        if self.sampling == self.class_weights == "balanced":
+            raise InputError(
+                "sampling balanced and class_weights balanced both make up for small classes, and "
+                "together they do it twice; choose one"
             )
         object.__setattr__(self, "augmentations", _listed(self.augmentations))
         if self.test_image_size is not None:

@@ -41,6 +41,7 @@ class TrainedData(NamedTuple):
             self.recipe.batch_size,
             self.seed,
             repeats=self.recipe.repeats,
+            sampling=self.recipe.sampling,
             test_image_size=self.recipe.test_image_size,
         )
 

@@ -144,6 +144,7 @@ def data_of(
         seed,
         Path(settings["cache"]),
         repeats=recipe.repeats,
+        sampling=recipe.sampling,
         test_image_size=recipe.test_image_size,
     )
 

@@ -232,8 +232,9 @@ def read_images(
         return loaded
     from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
 
-    for repeats, size in dict.fromkeys((r.repeats, r.test_image_size) for r in recipes):
-        of_recipe: dict[str, Any] = {"repeats": repeats, "test_image_size": size}
+    names = "repeats", "sampling", "test_image_size"
+    for values in dict.fromkeys(tuple(getattr(r, name) for name in names) for r in recipes):
+        of_recipe: dict[str, Any] = dict(zip(names, values, strict=True))
         make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed, **of_recipe)
     return None
 

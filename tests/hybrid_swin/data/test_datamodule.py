@@ -387,3 +387,31 @@ def test_an_epoch_of_repeated_images_has_as_many_images():
     labels = torch.cat([labels for _, labels in data.train_dataloader()])
     assert len(labels) == len(data.splits.train)
     assert torch.equal(labels[0:300:3], labels[1:300:3])
+
+
+def test_balanced_sampling_gives_each_class_equally_often(tmp_path):
+    labels = np.repeat([0, 1, 2], [80, 15, 5])
+    images = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), dtype=np.uint8)
+    splits = {f"{name}_{kind}": values for name in ("train", "val", "test")
+              for kind, values in (("images", images), ("labels", labels))}  # fmt: skip
+    np.savez(tmp_path / "set.npz", **splits)
+    settings = DataSettings("npz", {"path": str(tmp_path / "set.npz")})
+    variant = replace(VARIANT, num_classes=3)
+    data = make_datamodule(settings, variant, 32, 7, sampling="balanced")
+    data.setup()
+    loader = data.train_dataloader()
+    epochs = []
+    for epoch in (0, 1, 0):
+        loader.sampler.set_epoch(epoch)
+        epochs.append([*loader])
+    for batches in epochs:
+        seen = torch.cat([answers for _, answers in batches])
+        assert sorted(seen.bincount().tolist()) == [33, 33, 34]
+        pixels = torch.cat([x for x, _ in batches])
+        few = {x.numpy().tobytes() for x, label in zip(pixels, seen, strict=True) if label == 2}
+        many = {x.numpy().tobytes() for x, label in zip(pixels, seen, strict=True) if label == 0}
+        assert len(few) == 5 and len(many) >= 33  # of the largest class none comes twice
+    assert torch.equal(epochs[0][0][0], epochs[2][0][0])
+    assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
+    read = torch.cat([answers for _, answers in data.val_dataloader()])
+    assert read.tolist() == labels.tolist()  # validation is read as it is

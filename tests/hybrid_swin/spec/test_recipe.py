@@ -130,6 +130,7 @@ def test_id_depends_on_every_field():
         "mixup": 0.2,
         "cutmix": 0.2,
         "repeats": 2,
+        "sampling": "balanced",
         "test_image_size": 32,
         "freeze": 2,
         "old_rate": 0.1,
@@ -165,6 +166,7 @@ def test_id_depends_on_every_field():
         ("zero_init_residual", "no"),
         ("shift", 0.5),
         ("class_weights", "equal"),
+        ("sampling", "equal"),
         ("flip", "vertical"),
         ("flip", False),
         ("precision", "16"),
@@ -262,3 +264,8 @@ def test_ranges_at_their_default_do_not_count():
     assert same.id == Recipe(augmentations=["random_resized_crop"]).id
     other = Recipe(augmentations=["random_resized_crop(scale=0.5-1)"])
     assert other.id != same.id and Recipe.from_dict(other.to_dict()) == other
+
+
+def test_small_classes_are_made_up_for_once():
+    with pytest.raises(InputError, match="together they do it twice; choose one"):
+        Recipe(sampling="balanced", class_weights="balanced")

@@ -29,6 +29,8 @@ def find_first_weights(settings: ExperimentSettings) -> FirstWeights:
     init = settings.first_weights
     if init is None:
         return ANEW
+    for plugin in settings.plugins:  # of which the network in the file may consist
+        registry.add_plugin(plugin)
     file = str(find_checkpoint(init.weights).resolve())
     kept = kept_weights(file, init.prefix)
     if init.layout not in ("auto", kept.source.layout):
@@ -66,8 +68,6 @@ def normalised_as_weights(settings: Settings) -> Settings:
 
 
 def _channels(settings: ExperimentSettings) -> int:
-    for plugin in settings.plugins:
-        registry.add_plugin(plugin)
     space = Space(settings.variant, settings.recipe)
     return space.resolve(space.default())[0].in_channels
 

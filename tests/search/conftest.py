@@ -175,7 +175,7 @@ def ray_clusters():
 
 SETTINGS = {
     "name": "tiny",
-    "data": {"source": "digits", "train_images": 256},
+    "data": {"source": "digits", "train_images": 128},
     "variant": {
         "image_size": 8,
         "in_channels": 1,
@@ -192,7 +192,7 @@ SETTINGS = {
             }
         ],
     },
-    "recipe": {"epochs": 4, "batch_size": 128, "learning_rate": 0.01, "shift": 1, "drop_path": 0.1},
+    "recipe": {"epochs": 3, "batch_size": 128, "learning_rate": 0.01, "shift": 1, "drop_path": 0.1},
     "baselines": [{"label": "plain", "blocks": ["w_msa"]}],
     "trials": 7,
     "sampler": {"lookahead": 4, "startup_trials": 3},

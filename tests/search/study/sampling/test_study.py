@@ -316,7 +316,7 @@ def test_a_kill_at_any_write_changes_nothing(tmp_path, monkeypatch, kill_in_writ
     writes = len((undisturbed.folder / "optuna.journal").read_bytes().splitlines())
     assert writes > 25
     real = JournalFileBackend.append_logs
-    for number in range(1, writes + 1):
+    for number in range(1, writes + 1, 1 if sampler == "tpe" else 2):  # all write by one code
         place = Place(tmp_path / str(number), **changes)
         kill_in_write(number, share=number % 3 / 2)  # nothing, half a line, a whole one
         with pytest.raises(Killed):

@@ -2,7 +2,7 @@
 
 One bit, one block. Attention on 4 x 4 cells with windows of 2; convolutions on 8 x 8 cells behind a
 margin of 2, so that zero padding tells nothing. Swin V2's norm behind the mixer, and its continuous
-position biases, let so small a network find out where to look within 200 steps; a table of biases
+position biases, let so small a network find out where to look within 120 steps; a table of biases
 takes many more. What is at chance here is so at any weights (test_arms.py), whatever the training.
 """
 
@@ -18,7 +18,7 @@ from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.fit import fit
 
-STEPS, BATCH, READ = 200, 128, 1000
+STEPS, BATCH, READ = 120, 128, 1000
 # A coin's mean over READ images lies farther from its expectation in one reading of 30,000.
 FAR = 4.2 * 0.5 / READ**0.5
 ATTENTION = {"grid": 4}

@@ -96,7 +96,7 @@ def test_other_stems_mergings_and_layer_scales_run_in_onnx_runtime(tmp_path, mer
 
 
 def test_a_program_takes_pixels_of_another_size(tmp_path):
-    model = network(["sw_msa", "w_msa+mdta:gate"])
+    model = network(["sw_msa"])
     exported = export_model(
         model,
         tmp_path / "program.pt2",

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "name": "tiny",
-    "data": {"source": "digits", "train_images": 256},
+    "data": {"source": "digits", "train_images": 128},
     "variant": {
         "image_size": 8,
         "in_channels": 1,
@@ -20,7 +20,7 @@ SETTINGS = {
         "mlp_ratio": 2.0,
         "stages": [{"width": 32, "depth": 1, "num_heads": 4, "blocks": ["w_msa"]}],
     },
-    "recipe": {"epochs": 2, "batch_size": 128},
+    "recipe": {"epochs": 1, "batch_size": 64},
     "arms": [
         {"label": "plain"},
         {"add": "mdta", "controls": {"channel attention": "no attention"}},

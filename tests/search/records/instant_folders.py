@@ -159,10 +159,13 @@ def keep_weights(spec, file):
     torch.manual_seed(spec.seed)
     model = HybridSwin(Variant.from_dict(spec.variant))
     names = [str(number) for number in range(CLASSES)]
+    channels = model.variant.in_channels
+    mean, std = [0.3] * channels, [0.4] * channels
+    scale = 1.0 if channels == 1 else 255.0  # of the bundled digits, and of files
     content = {
         "state_dict": {f"model.{name}": tensor for name, tensor in model.state_dict().items()},
         "hyper_parameters": {"variant": spec.variant},
-        "data": {"mean": [0.3], "std": [0.4], "full_scale": 1.0, "class_names": names},
+        "data": {"mean": mean, "std": std, "full_scale": scale, "class_names": names},
     }
     torch.save(content, file)
 

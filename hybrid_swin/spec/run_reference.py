@@ -290,6 +290,13 @@ def with_paths_found(data: Any, began: str) -> Any:
     return settings
 
 
+def with_weights_found(init: Any, began: str) -> Any:
+    """The same of first weights: a path, or a mapping that holds it as ``weights``."""
+    if isinstance(init, Mapping):
+        return {**init, "weights": with_weights_found(init.get("weights"), began)}
+    return init if began == working_folder() else _existing_path("path", init, began)
+
+
 def _existing_path(name: str, value: Any, began: str) -> Any:
     if not began or not _is_path(name, value):
         return value

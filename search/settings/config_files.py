@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
-from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.spec.run_reference import (
+    WORKING_FOLDER,
+    began_in,
+    with_paths_found,
+    with_weights_found,
+)
 from hybrid_swin.system.changes import without_empty_texts
 from hybrid_swin.system.file_names import SETTINGS_FILE
 from hybrid_swin.system.options import SETTINGS_FILES
@@ -46,6 +51,8 @@ def read_config(
         began = began_in(file.parent)
     if isinstance(began, str) and isinstance(settings.get("data"), dict):
         settings["data"] = with_paths_found(settings["data"], began)
+    if isinstance(began, str) and settings.get("init"):
+        settings["init"] = with_weights_found(settings["init"], began)
     if command_line is not None:
         settle_code(settings, content, file, command_line)
     version = settings.pop("schema_version", None)

@@ -72,7 +72,7 @@ def test_a_config_that_is_not_there_is_refused(name, message):
     with pytest.raises(InputError) as error:
         read_config(name)
     assert message in str(error.value)
-    listed = "(configs: digits, everything, images)" in str(error.value)
+    listed = "(configs: digits, everything, from_weights, images)" in str(error.value)
     assert listed is message.startswith("there is no")
 
 

@@ -1,11 +1,14 @@
 """``init`` as it may be written, in studies and comparisons, today and before."""
 
+import json
+
 import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.schema import build_settings
 from search.settings.comparison import ComparisonSettings
 from search.settings.first_weights import InitSettings
+from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
 
 CONTROL = {"match": {"by": ["control"]}}
@@ -43,3 +46,16 @@ def test_what_older_comparisons_wrote_beside_the_path_means_the_same():
 def test_what_it_cannot_be_is_refused(init, message):
     with pytest.raises(InputError, match=message):
         build_settings(StudySettings, {"init": init})
+
+
+def test_a_receipt_finds_the_file_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path / "a.pth").write_bytes(b"")
+    for init in ("a.pth", {"weights": "a.pth", "prefix": "ema"}):
+        content = {"settings": {"name": "s", "init": init}, "code_hash": "0"}
+        receipt = tmp_path / "receipt.json"
+        receipt.write_text(json.dumps(content | {"working_folder": str(tmp_path)}))
+        monkeypatch.chdir(tmp_path.parent)
+        moved = read_config_as(str(receipt), StudySettings).first_weights
+        assert moved.weights == str(tmp_path / "a.pth")
+        monkeypatch.chdir(tmp_path)
+        assert read_config_as(str(receipt), StudySettings).first_weights.weights == "a.pth"

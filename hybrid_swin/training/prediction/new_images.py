@@ -5,7 +5,7 @@ They are read a few at a time, so that there may be more of them than memory hol
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,10 +54,10 @@ class NewImages:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-def find_images(places: Iterable[str]) -> NewImages:
+def find_images(places: Sequence[str]) -> NewImages:
     """The images that places mean: files, folders at any depth, patterns, .csv and .npz files.
 
-    A name in a pattern or a table is a path; in a folder it is relative to the folder.
+    An image's name is its path; in a folder that is the only place, relative to the folder.
 
     Raises:
         InputError: a place that is not there, or a table or folder without images.
@@ -65,7 +65,7 @@ def find_images(places: Iterable[str]) -> NewImages:
     listing = NewImages()
     for place in places:
         for path in _expanded(place):
-            _add(path, listing)
+            _add(path, listing, len(places) == 1)
     return listing
 
 
@@ -81,12 +81,13 @@ def _expanded(place: str) -> list[Path]:
     return [Path(match) for match in matches]
 
 
-def _add(path: Path, listing: NewImages) -> None:
+def _add(path: Path, listing: NewImages, is_only: bool) -> None:
     suffix = path.suffix.lower()
     if path.is_dir():
         files, ignored = images_below(path)
         listing.ignored += ignored
-        listing.files += [(file.relative_to(path).as_posix(), file) for file in files]
+        named = [file.relative_to(path) if is_only else file for file in files]
+        listing.files += [(name.as_posix(), f) for name, f in zip(named, files, strict=True)]
         if not files:
             raise InputError(
                 f"folder {quote(str(path), 120)} holds no image at any depth; give another"

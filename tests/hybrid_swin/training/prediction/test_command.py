@@ -89,6 +89,14 @@ def test_files_patterns_tables_and_arrays(place, capsys, trained):
     assert 0 < out["temperature"] and out["classes"][0] == "class0"
 
 
+def test_names_tell_images_of_several_folders_apart(place, capsys, trained):
+    shutil.copytree("new", "other")
+    out = json.loads(predict(capsys, trained, "new", "other", "--format", "json"))
+    names = [row["id"] for row in out["answers"]]
+    assert len(set(names)) == 24
+    assert names[0] == "new/deep/0.png" and names[-1] == "other/deep/9.png"
+
+
 def test_images_of_any_kind_are_made_ready_as_in_the_training(place, capsys, trained):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (5, 900), dtype=np.uint8)).save("grey.png")

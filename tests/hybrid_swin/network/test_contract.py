@@ -85,6 +85,7 @@ OF_PARTS = {
     contract.starts_anew,
     contract.survives_zeros,
     contract.takes_oblong_windows,
+    contract.treats_images_alone,
     contract.decays_what_it_should,
 }
 

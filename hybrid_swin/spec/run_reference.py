@@ -223,27 +223,37 @@ def study_winner(study: Path) -> tuple[Path, str]:
     Its networks of several seeds are trained alike; that of the first seed is taken. Raises
     InputError for a comparison, which has arms and no winner, or a study without an answer yet.
     """
-    try:
-        rows = read_json(study / BOARD_FILE)["rows"]
-        row = next(row for row in rows if row["variant_id"] and row["fidelity"] == "final")
-        keys, label = [str(key) for key in row["keys"]], str(row["label"])
-        ties = sum(bool(other.get("may_be_best")) for other in rows if other is not row)
-        folder = study / keys[0]
-        if not any(folder.glob(TRAINED)):
-            raise KeyError(keys[0])
-    except (InputError, KeyError, TypeError, StopIteration, IndexError, AttributeError) as error:
+    first = _first_row(study)
+    if first is None:
         example = _example(study)
         such = f", such as {example!r}" if example else ""
         raise InputError(
             f"{str(study)!r} is a study without a winner that can be used (a comparison has none, "
             f"nor has a search before its finalists are trained); give the folder of a run{such}"
-        ) from error
+        )
+    folder, row, ties = first
     tied = f"; {ties} other row(s) may be as good" if ties else ""
-    return folder, f"{label}, the first row of {study.name} (seed 1 of {len(keys)}){tied}"
+    of_seeds = f"(seed 1 of {len(row['keys'])})"
+    return folder, f"{row['label']}, the first row of {study.name} {of_seeds}{tied}"
+
+
+def _first_row(study: Path) -> tuple[Path, Mapping[str, Any], int] | None:
+    """The first row with a network that was retrained, its run, and how many may be as good."""
+    try:
+        rows = read_json(study / BOARD_FILE)["rows"]
+        row = next(row for row in rows if row["variant_id"] and row["fidelity"] == "final")
+        folder = study / str(row["keys"][0])
+        ties = sum(bool(other.get("may_be_best")) for other in rows if other is not row)
+        has_label = isinstance(row["label"], str) and isinstance(row["keys"], list)
+        return (folder, row, ties) if has_label and any(folder.glob(TRAINED)) else None
+    except (InputError, KeyError, TypeError, StopIteration, IndexError, AttributeError):
+        return None
 
 
 def _example(study: Path) -> str:
-    """A trained run of a study, a finalist where there is one; empty where there is none."""
+    """A trained run of a study: of its first row, else a finalist; empty where there is none."""
+    if (first := _first_row(study)) is not None:
+        return str(first[0])
     for place in ("finalists/*/*", "trials/*"):
         for file in sorted(study.glob(f"{place}/{TRAINED}")):
             return str(file.parents[1])

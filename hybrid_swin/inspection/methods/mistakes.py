@@ -62,7 +62,7 @@ class Mistakes(Inspection):
         ]
         numbers: dict[str, Any] = {
             "what": "The images that the network is surest of, and wrong.",
-            "units": "probability, as the network gives it",
+            "units": "probability, not calibrated",
             "images": len(labels),
             "mistakes": len(wrong),
             "rows": rows,
@@ -75,7 +75,8 @@ class Mistakes(Inspection):
             return numbers
         first = rows[0]
         surest = f"{first['image']}, {first['class']} as {first['answer']}"
-        summary = f"{len(wrong)} of {len(labels)} wrong; surest: {surest} ({certain[order[0]]:.0%})"
+        certainty = f"{certain[order[0]]:.0%}, not calibrated"
+        summary = f"{len(wrong)} of {len(labels)} wrong; surest: {surest} ({certainty})"
         return numbers | {"summary": summary}
 
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
@@ -96,7 +97,7 @@ class Mistakes(Inspection):
             axes.set_title(f"{_short(row['class'])}\nas {answer}", fontsize="x-small")
         figure.supxlabel(
             f"the surest {len(rows)} of {numbers['mistakes']} mistakes in {numbers['images']} "
-            "images: class, answer",
+            "images: class, answer, probability (not calibrated)",
             fontsize="small",
         )
 

@@ -106,10 +106,10 @@ def _images(variant: Variant, normalisation: Normalisation | None) -> Iterator[s
         return
     low, high = normalisation.limits
     mean, std = (", ".join(f"{x:.4g}" for x in v) for v in (normalisation.mean, normalisation.std))
-    yield (
-        f"Pixels from {low:g} to {high:g} count as 0 to 1; then ({mean}) is taken off and "
-        f"({std}) divides."
-    )
+    scale = f"Pixels from {low:g} to {high:g} count as 0 to 1"
+    if normalisation.value_range is None and normalisation.full_scale > 1:
+        scale = "Pixels count as shares of their full scale: 255 of 8 bits, 65,535 of 16"
+    yield f"{scale}; then ({mean}) is taken off and ({std}) divides."
     if normalisation.resize:
         yield f"Images of other sizes: resize {normalisation.resize}."
     yield ""
@@ -140,13 +140,17 @@ def _training(record: TrainingRecord) -> Iterator[str]:
 def _results(record: TrainingRecord, calibration: Calibration | None) -> Iterator[str]:
     names = [name for name in record.metrics if name != "loss"]
     if names:
-        yield "This network:\n\n| metric | validation | test |\n|---|---|---|"
+        splits = {"validation": record.metrics, "test": record.test}
+        splits = {split: values for split, values in splits.items() if values}
+        yield f"This network:\n\n| metric | {' | '.join(splits)} |\n|---|{'---|' * len(splits)}"
         for name in names:
-            test = metric_text(name, record.test[name]) if name in record.test else ""
-            yield f"| {text(name)} | {metric_text(name, record.metrics[name])} | {test} |"
+            cells = [metric_text(name, v[name]) if name in v else "" for v in splits.values()]
+            yield f"| {text(name)} | {' | '.join(cells)} |"
         yield ""
     yield from _of_seeds(record)
-    if calibration is not None:
+    if calibration is not None and calibration.temperature == 1.0:
+        yield f"Calibration: {calibration}; probabilities are the network's own.\n"
+    elif calibration is not None:
         yield f"Calibration: {calibration} (Guo et al., 2017). `predict` uses it.\n"
     if not names and calibration is None:
         yield "Nothing is known of them.\n"
@@ -167,7 +171,7 @@ def _of_seeds(record: TrainingRecord) -> Iterator[str]:
         + (" and new images" if row.get("test_covers") == "seeds and images" else "")
         + f"). It was rank {rank} on validation among the networks that were retrained, after "
         f"{study.get('tried', 0)} trials of a search; the test split was read "
-        f"{study.get('test_reads', 0)} times in that study, once per network.\n"
+        f"{study.get('test_reads', 0)} times in that study, once by each training.\n"
     )
 
 

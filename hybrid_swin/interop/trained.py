@@ -35,7 +35,8 @@ class Trained(NamedTuple):
 def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
     """A trained network with its weights, in evaluation mode on the CPU, in float32.
 
-    ``model.classes``, ``model.mean`` and ``model.std`` say what it knows of its images.
+    ``model.classes`` names them, if they have names; ``model.mean`` and ``model.std`` are those by
+    which its images were normalised (plain attributes, set here, of pixels from 0 to 1).
 
     It pools, prunes and gives maps as the network that was saved, and starts anew
     (``init_weights``) as that did. Its ``pretrained_cfg`` holds what it knows of its images:
@@ -87,6 +88,9 @@ def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | P
     if wrong:
         raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
     model.pretrained_cfg = model.pretrained_cfg | _cfg(file)
+    for name in ("mean", "std"):
+        if not hasattr(model, name):
+            setattr(model, name, tuple(model.pretrained_cfg[name]))
     model.eval()
     return model, file
 

@@ -94,16 +94,6 @@ class Backbone(nn.Module):
         return None if names is None else tuple(names)
 
     @property
-    def mean(self) -> tuple[float, ...]:
-        """Of each channel of its images, as ``pretrained_cfg`` says; pixels count from 0 to 1."""
-        return tuple(self.pretrained_cfg["mean"])
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Standard deviation of each channel, likewise."""
-        return tuple(self.pretrained_cfg["std"])
-
-    @property
     def variant(self) -> Variant:
         """What was built, or what it was changed to since."""
         return self._variant

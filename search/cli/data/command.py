@@ -167,8 +167,8 @@ def _print(overview: _Overview, console: Console) -> None:
     if question.is_proposed:
         height, width = question.variant.image_size
         console.say(
-            f"{'size':<11}{height} x {width} as `run --images` proposes; others by "
-            "--variant.image_size"
+            f"{'size':<11}{height} x {width}, and how it is fed, as `run --images` proposes; "
+            "others by --variant.image_size, --recipe.preset"
         )
     mean, std = (
         few((f"{x:.3g}" for x in values), _MOST_CHANNELS) for values in (data.mean, data.std)

@@ -162,13 +162,14 @@ def _check_no_config(images: str) -> None:
 
 
 def _of_images(images: str) -> dict[str, Any]:
-    """Settings for images: their size and channels by the rules of `run --images`."""
+    """Settings for images: size, channels and augmentations by the rules of `run --images`."""
     if not Path(images).expanduser().exists():
         raise InputError(f"{quote(images, 120)}: there is no such folder or file{here(images)}")
     from search.launch.proposal.content import data_of
     from search.launch.proposal.images import look_at, name_of
     from search.launch.proposal.network import network_sizes
     from search.launch.proposal.presets import PRESETS
+    from search.launch.proposal.recipe import augmentations
 
     sizes, preset = look_at(images), PRESETS["quick"]
     # of the classes nothing is asked
@@ -177,4 +178,5 @@ def _of_images(images: str) -> dict[str, Any]:
         "name": name_of(images),
         "data": data_of(sizes.fitted(network.image_size)),
         "variant": network.variant().to_dict(),
+        "recipe": augmentations(network),
     }

@@ -83,11 +83,7 @@ def learning_rate(batch: int) -> float:
 def recipe(network: NetworkSize, plan: Schedule, learning: Any) -> dict[str, Any]:
     """The recipe's settings.
 
-    Colour images are flipped, grey ones are not: these are often letters, digits or scans, in which
-    left and right differ. Images are shifted by an eighth of the shorter side.
-
-    Source: Deep Residual Learning, 2016, https://arxiv.org/abs/1512.03385 (4 of 32 pixels, flips);
-    Swin's appendix A2.1 (label smoothing, warm-up)
+    Source: Swin's appendix A2.1 (label smoothing, warm-up)
     """
     return {
         "epochs": plan.epochs,
@@ -96,6 +92,19 @@ def recipe(network: NetworkSize, plan: Schedule, learning: Any) -> dict[str, Any
         "warmup_epochs": max(1, round(plan.epochs * _WARMUP)),
         "label_smoothing": 0.1,
         "drop_path": 0.1 if plan.steps >= _LONG else 0.0,
+        **augmentations(network),
+    }
+
+
+def augmentations(network: NetworkSize) -> dict[str, Any]:
+    """How train images are changed, by the recipe's names.
+
+    Colour images are flipped, grey ones are not: these are often letters, digits or scans, in which
+    left and right differ. Images are shifted by an eighth of the shorter side.
+
+    Source: Deep Residual Learning, 2016, https://arxiv.org/abs/1512.03385 (4 of 32 pixels, flips)
+    """
+    return {
         "shift": max(1, min(network.image_size) // 8),
         "flip": "horizontal" if network.channels > 1 else "none",
     }

@@ -30,7 +30,7 @@ def test_it_says_what_is_there_and_draws_it(place, capsys):
     out = data(capsys, "photos", "--recipe.preset", "small_images")
     assert "10: class0, ..., class9; 12 images each" in out
     assert "'class3/broken.png': UnidentifiedImageError" in out
-    assert "16 x 16 as `run --images` proposes" in out
+    assert "16 x 16, and how it is fed, as `run --images` proposes" in out
     assert "random_resized_crop" in out and "cutmix 1" in out
     rows = [line.split() for line in out.splitlines() if line.startswith("class")]
     assert rows[1] == ["class", "train", "validation", "test"]
@@ -47,7 +47,7 @@ def test_programs_get_all_of_it(place, capsys):
     assert told["contact_sheet"] == "a.svg"
     assert sum(told["images_by_class"]["class3"].values()) == 12
     assert told["fed"]["shape"] == [3, 16, 16]
-    assert told["fed"]["augmented_by"] == []
+    assert told["fed"]["augmented_by"] == ["shift 2", "flip horizontal"]
     assert len(told["fed"]["mean"]) == 3
     assert told["problem"] is None
 

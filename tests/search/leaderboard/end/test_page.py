@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +23,13 @@ def of(study, width=80):
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("rows", [0, 12])
-def test_it_fits_a_screen(whole_study, width, rows):
+def test_it_fits_a_screen(whole_study, monkeypatch, width, rows):
     study = whole_study(seeds=3)
+    monkeypatch.chdir(study.folder.parent)  # a path as it is typed, however long those of tests are
     for number in range(rows):
         label = f"conv(kernel={number})+w_msa | mdta+w_msa:gate | conv+w_msa:split"
         study.finalist(f"more{number}", [0.9, 0.91, 0.92], f"trials/{number:04d}", label)
-    text = of(study, width)
+    text = printed(Leaderboard.from_folder(Path(study.folder.name)), width)
     lines = text.splitlines()
     drawn = sum(max(1, -(-len(line) // width)) for line in lines)
     assert drawn <= MOST_LINES

@@ -15,9 +15,9 @@ from hybrid_swin.spec.run_reference import is_study, study_winner
 from hybrid_swin.spec.variant_changes import timm_arguments
 from hybrid_swin.system.files import expanded, write_json_atomically, write_text_atomically
 from hybrid_swin.training.hub.model_card import model_card
-from hybrid_swin.training.hub.training_record import read_training_record
 from hybrid_swin.training.prediction.trained_calibration import calibrated
 from hybrid_swin.training.trained_data import folder_of
+from hybrid_swin.training.training_record import read_training_record
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 _BASE = "swin_t"  # whose every argument is given beside it

@@ -15,9 +15,9 @@ from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training.hub.training_record import TrainingRecord
 from hybrid_swin.training.metric_facts import metric_text
 from hybrid_swin.training.prediction.calibration import Calibration
+from hybrid_swin.training.training_record import TrainingRecord
 
 _CLASSES = 20  # that are listed
 _SPLITS = ("train", "validation", "test")

@@ -53,6 +53,7 @@ def test_a_study_means_its_first_row(capsys):
     said = capsys.readouterr().out
     first = json.loads(Path("runs/study/leaderboard.json").read_text())["rows"][0]
     assert f"candidate  {first['label']}, the first row of study" in said
+    assert "before     val/accuracy " in said and " over 2 seeds\n" in said
     (folder,) = Path("runs").glob("study-*-retrained")
     (row,) = json.loads((folder / "leaderboard.json").read_text())["rows"][:1]
     assert (row["label"], row["seeds"]) == (first["label"], 4)

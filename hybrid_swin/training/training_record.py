@@ -1,4 +1,4 @@
-"""What a training's folder, and the study around it, say of a network: for its model card."""
+"""What a training's folder, and the study around it, say of a network: for who takes it up."""
 
 from collections.abc import Mapping
 from contextlib import suppress

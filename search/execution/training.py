@@ -42,7 +42,7 @@ class Training:
         self.micro_batches = settings.get("micro_batches", 1)  # of each device
         self.micro_batch = Batching(recipe.batch_size, self.devices, self.micro_batches).images
         self._cutoffs = {int(rung): cutoff for rung, cutoff in spec.cutoffs.items()}
-        self.answers = ValidationAnswers()
+        self.answers = ValidationAnswers(calibrates=spec.stage == "final")
         self.passes = 0.0  # over the train split, in all
         self.seconds_before = 0.0  # of trainings on few images
 

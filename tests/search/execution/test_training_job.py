@@ -20,6 +20,7 @@ from hybrid_swin.system.files import read_json
 from hybrid_swin.training import classifier
 from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.optimization import make_optimizer
+from hybrid_swin.training.prediction.calibration import CALIBRATION_FILE, read_calibration
 from search.execution import training_job as jobs
 from search.execution.bound_images import OtherImagesError
 from search.execution.bound_weights import OtherWeightsError
@@ -211,6 +212,19 @@ def test_validation_answers_of_a_training_that_is_over_are_read_again(bench):
     again = read_answers(folder)
     assert again.images == first.images
     assert again.right.tolist() == first.right.tolist()
+
+
+def test_a_finalist_is_calibrated_by_what_it_answered_on_validation(bench):
+    spec = bench.finalist()
+    result, _ = bench.do(spec)
+    attempt = bench.settings.path / spec.key / "attempt-1"
+    kept = read_calibration(attempt)
+    assert kept.images == result.validation_images
+    assert kept.error_before == pytest.approx(result.metrics["val/calibration_error"], abs=1e-5)
+    (attempt / CALIBRATION_FILE).unlink()
+    (attempt / "validation.npz").unlink()
+    bench.do(spec)  # the attempt that is over is read again
+    assert read_calibration(attempt).temperature == pytest.approx(kept.temperature, rel=1e-3)
 
 
 def test_early_stopping_by_the_studys_objective_is_the_trials_whole_training(tmp_path):

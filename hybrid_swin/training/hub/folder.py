@@ -43,7 +43,7 @@ def write_hub_folder(
         InputError: no such network, or a folder that holds something.
     """
     folder = expanded(output)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.islink(folder) or (folder.exists() and not _is_empty(folder)):
         raise InputError(f"{quote(str(folder), 120)} holds something already; give a new folder")
     if not folder.absolute().parent.is_dir():
         raise InputError(f"{quote(str(folder), 120)}: there is no folder to make it in")
@@ -75,6 +75,10 @@ def write_hub_folder(
             shutil.rmtree(folder)  # it is empty
         os.replace(made, folder)
     return folder
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _config(trained: Trained) -> dict[str, object]:

@@ -177,4 +177,5 @@ def _of_seeds(record: TrainingRecord) -> Iterator[str]:
 
 def text(value: Any) -> str:
     """A value that Markdown and HTML only show, on one line."""
-    return _SPECIAL.sub(r"\\\1", one_line(str(value)))
+    escaped = _SPECIAL.sub(r"\\\1", one_line(str(value)))
+    return escaped.replace("://", r":\//").replace("www.", r"www\.")  # else these become links

@@ -44,7 +44,8 @@ class RetrainOptions(CodeOptions, JsonOptions):
     Network, recipe, images and objective are those of the run. Every setting of a study can be
     changed, such as --recipe.epochs 100. With other images (--images, or --data.source and
     --data.options) the number of classes follows them. It is a study of its own, in a folder of
-    its own: the same command goes on with it, and test is read once per seed.
+    its own: the same command goes on with it, and test is read once per seed. The candidate
+    retrained in another way needs another --name.
 
     Args:
         target: the folder of a run of a study or comparison, or of a study, of which its first row

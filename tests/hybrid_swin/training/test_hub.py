@@ -87,6 +87,10 @@ def test_a_full_folder_is_left_alone(hub, tmp_path):
     folder, _ = hub
     with pytest.raises(InputError, match="holds something already"):
         write_hub_folder(folder, folder)
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="holds something already"):
+        write_hub_folder(folder, tmp_path / "link")
+    (tmp_path / "link").unlink()
     with pytest.raises(InputError, match="there is no folder to make it in"):
         write_hub_folder(folder, tmp_path / "a" / "b")
     with pytest.raises(InputError, match="does not exist"):
@@ -96,4 +100,5 @@ def test_a_full_folder_is_left_alone(hub, tmp_path):
 
 def test_text_stays_text():
     assert text("a\n# b") == "a \\# b"
+    assert text("https://a.b www.c") == "https:\\//a.b www\\.c"
     assert "\\<script\\>" in text(HOSTILE) and "\\|" in text(HOSTILE)

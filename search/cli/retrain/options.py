@@ -27,9 +27,10 @@ from hybrid_swin.spec.run_reference import (
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.answer import JsonOptions
 from hybrid_swin.system.file_names import PLUGIN_FOLDER, RUN_FILE
-from hybrid_swin.system.files import expanded, read_json
+from hybrid_swin.system.files import expanded
 from hybrid_swin.system.options import Options
 from hybrid_swin.system.schema import build_settings
+from search.records.runs import RunSpec, read_record
 from search.records.settings import read_study
 from search.settings.experiment import MOST_SEEDS
 from search.settings.names import MOST_LABEL, MOST_NAME
@@ -147,7 +148,7 @@ def run_of(target: str) -> tuple[Path, str]:
 
 def _content(run: Path, options: RetrainOptions, checks_module: bool) -> dict[str, Any]:
     """Settings of a study that trains the run's candidate as its only row."""
-    about = read_json(run / RUN_FILE)
+    spec = read_record(run / RUN_FILE, RunSpec.from_dict)
     study = study_of(run)
     variant, data = run_variant(run), dict(run_data(run))
     data.pop("validation_seed", None)  # of one finalist; each seed here draws its own
@@ -155,15 +156,15 @@ def _content(run: Path, options: RetrainOptions, checks_module: bool) -> dict[st
         recorded = recorded_hashes(study, "modules") if study else {}
         check_data_code(data.get("class_path"), recorded, f"the run {str(run)!r}", options.trust)
     known = None if study is None else read_study(study)
-    label = str(about.get("label") or about.get("candidate_id") or "retrained")
-    ending = f"-{about.get('candidate_id') or run.name}-retrained"
+    label = spec.label or spec.candidate_id
+    ending = f"-{spec.candidate_id}-retrained"
     place = "run" if study is None else study.name[: MOST_NAME - len(ending)]
     content: dict[str, Any] = {
         "name": place + ending,
         "seed": 1 + (0 if known is None else known.seed),
         "data": data,
         "variant": variant.to_dict(),
-        "recipe": with_defaults(Recipe.from_dict(about["recipe"]).to_dict()),
+        "recipe": with_defaults(Recipe.from_dict(spec.recipe or {}).to_dict()),
         "trials": 0,
         "baselines": [{"label": label[:MOST_LABEL]}],
         "finalists": {"seeds": options.seeds},

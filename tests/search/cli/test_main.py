@@ -286,7 +286,7 @@ def test_dry_run_leaves_nothing(tiny):
         "16 combinations",
         "7 trials",
         "about 15 in all",
-        "train 256",
+        "train 128",
         "at most about",
         "disk",
         "2 seeds and 359 test images find",

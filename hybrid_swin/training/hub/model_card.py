@@ -148,7 +148,7 @@ def _results(record: TrainingRecord, calibration: Calibration | None) -> Iterato
             yield f"| {text(name)} | {' | '.join(cells)} |"
         yield ""
     yield from _of_seeds(record)
-    if calibration is not None and calibration.temperature == 1.0:
+    if calibration is not None and not calibration.is_any:
         yield f"Calibration: {calibration}; probabilities are the network's own.\n"
     elif calibration is not None:
         yield f"Calibration: {calibration} (Guo et al., 2017). `predict` uses it.\n"

@@ -52,8 +52,13 @@ class Calibration:
     loss_after: float
     weights: str
 
+    @property
+    def is_any(self) -> bool:
+        """Whether the images told a temperature."""
+        return self.temperature != 1.0
+
     def __str__(self) -> str:
-        if self.temperature == 1.0:
+        if not self.is_any:
             return f"none: {self.images} validation images tell no temperature"
         return (
             f"temperature {self.temperature:.3g} from {self.images} validation images: "
@@ -81,13 +86,18 @@ class Calibration:
 
 
 def read_calibration(checkpoint: str | Path) -> Calibration | None:
-    """The calibration beside a checkpoint; None if there is none, or it is of other weights."""
+    """The calibration beside a checkpoint; None if there is none, or that of other weights.
+
+    Numbers that no fit gives are those of a damaged file, and count as none.
+    """
     try:
         file = find_checkpoint(checkpoint)
         calibration = build(Calibration, read_json(file.parent / CALIBRATION_FILE))
     except (InputError, SchemaError):
         return None
-    sound = math.isfinite(calibration.temperature) and calibration.temperature > 0
+    numbers = [v for v in asdict(calibration).values() if isinstance(v, int | float)]
+    sound = _LOWEST <= calibration.temperature <= _HIGHEST and calibration.images > 0
+    sound = sound and all(map(math.isfinite, numbers))
     return calibration if sound and calibration.weights == weights_hash(file) else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from hybrid_swin.data.summary import plain_name
@@ -52,7 +53,7 @@ def predict_images(options: PredictOptions) -> int:
                 "images": count,
                 "classes": list(predictor.classes),
                 "temperature": predictor.temperature,
-                "calibrated": calibration is not None,
+                "calibrated": calibration is not None and calibration.is_any,
                 "output": None if output is None else str(output),
                 "answers": rows if output is None else None,
                 "left_out": [list(pair) for pair in listing.left_out],
@@ -79,7 +80,7 @@ def _take(
         for name, p in zip(some.ids, some.probabilities, strict=True):
             if len(rows) == most:
                 break
-            order = p.argsort()[::-1]
+            order = np.argsort(-p, kind="stable")  # of equal ones the first, as argmax
             best = [{"class": classes[k], "probability": float(p[k])} for k in order[:5]]
             rows.append({"id": name, "answer": classes[order[0]], "best": best})
     return rows, count

@@ -33,7 +33,7 @@ def write_answers(
     """Write answers and hand them on; the file is there once the last one has been taken.
 
     A CSV has a line per image: id, answer, its probability, and the probability of each class.
-    An .npz has ids, logits, probabilities and class_names.
+    An .npz has ids, logits, probabilities and class_names, and holds them all in memory before.
     """
     if file.suffix == ".npz":
         yield from _write_npz(file, classes, answers)
@@ -63,7 +63,6 @@ def _write_npz(
     arrays = {
         name: np.concatenate([getattr(some, name) for some in kept])
         for name in ("logits", "probabilities")
-        if kept
     }
     with replacing(file) as binary:
         np.savez_compressed(binary, ids=ids, class_names=classes, **arrays)  # type: ignore[arg-type]

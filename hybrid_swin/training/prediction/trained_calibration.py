@@ -1,5 +1,6 @@
 """The calibration of a training: the one that is kept, or fitted to its validation images now."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
@@ -36,8 +37,6 @@ def calibrated(
         calibration = Calibration.of(reading.logits, reading.labels, checkpoint)
     except (InputError, UnreadableStateError) as error:
         return None, f"its validation images cannot be read: {error}"
-    try:
+    with suppress(InputError):  # a place that only others may write: it is fitted again next time
         calibration.save(checkpoint.parent)
-    except InputError:  # a place that only others may write: it is fitted again the next time
-        pass
     return calibration, ""

@@ -75,7 +75,10 @@ def test_a_training_is_calibrated_once_and_for_its_weights(trained, monkeypatch)
     file = trained / CALIBRATION_FILE
     content = json.loads(file.read_text())
     try:
-        for change in ({"weights": "0" * 10}, {"temperature": 0.0}, {"temperature": "x"}):
+        changes = [("temperature", value) for value in (0.0, 1e-320, 1e9, "x")]
+        changes += [("weights", "0" * 10), ("images", 0), ("error_after", 1e999)]
+        for name, value in changes:
+            change = {name: value}
             file.write_text(json.dumps(content | change))
             assert read_calibration(trained) is None
     finally:

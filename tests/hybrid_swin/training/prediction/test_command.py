@@ -152,6 +152,18 @@ def test_what_cannot_be_is_said_in_a_line(place, capsys, trained, words, message
     assert sorted(path.name for path in place.iterdir()) == before
 
 
+def test_of_equal_probabilities_all_outputs_name_the_same(place, capsys, trained):
+    network = hs.load(trained)
+    torch.nn.init.zeros_(network.head.fc.weight)
+    torch.nn.init.zeros_(network.head.fc.bias)
+    hs.save_weights(network, "same.safetensors")
+    out = json.loads(predict(capsys, "same.safetensors", "new", "--format", "json"))
+    predict(capsys, "same.safetensors", "new", "--output", "same.csv")
+    assert {row["answer"] for row in out["answers"]} == {"class0"}
+    assert {row["answer"] for row in rows_of("same.csv")} == {"class0"}
+    assert out["calibrated"] is False
+
+
 def test_weights_alone_answer_uncalibrated(place, capsys, trained):
     main(
         [
